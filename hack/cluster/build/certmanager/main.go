@@ -61,6 +61,7 @@ func run(ctx context.Context, args []string) error {
 		2*time.Second, "wait after a first failed request; cert-manager's own default of 1h is for real CAs")
 	flags.DurationVar(&opts.CertificateRequestMaximumBackoffDuration, "certificate-request-maximum-backoff-duration",
 		10*time.Second, "longest wait after repeated failures")
+	readyFile := flags.String("ready-file", "", "path of a file to make once the controllers know the cluster's objects")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -70,11 +71,11 @@ func run(ctx context.Context, args []string) error {
 	logf.InitLogs()
 	defer logf.FlushLogs()
 	ctx = logf.NewContext(ctx, logf.Log)
-	return runControllers(ctx, opts)
+	return runControllers(ctx, opts, *readyFile)
 }
 
 // runControllers runs every registered controller until ctx ends or the first one fails.
-func runControllers(ctx context.Context, opts controller.ContextOptions) error {
+func runControllers(ctx context.Context, opts controller.ContextOptions, readyFile string) error {
 	factory, err := controller.NewContextFactory(ctx, opts)
 	if err != nil {
 		return err
@@ -101,9 +102,32 @@ func runControllers(ctx context.Context, opts controller.ContextOptions) error {
 	shared.SharedInformerFactory.Start(running.Done())
 	shared.KubeSharedInformerFactory.Start(running.Done())
 	shared.HTTP01ResourceMetadataInformersFactory.Start(running.Done())
+	if err := waitForCaches(running, shared); err != nil {
+		return err
+	}
+	if readyFile != "" {
+		if err := os.WriteFile(readyFile, nil, 0o600); err != nil {
+			return err
+		}
+	}
 	group.Wait()
 	if ctx.Err() != nil {
 		return nil // asked to stop
 	}
 	return context.Cause(running)
+}
+
+// waitForCaches returns when every informer has seen what there is.
+func waitForCaches(ctx context.Context, shared *controller.Context) error {
+	for informer, synced := range shared.SharedInformerFactory.WaitForCacheSync(ctx.Done()) {
+		if !synced {
+			return fmt.Errorf("the cache of %s is not filled: %w", informer, context.Cause(ctx))
+		}
+	}
+	for informer, synced := range shared.KubeSharedInformerFactory.WaitForCacheSync(ctx.Done()) {
+		if !synced {
+			return fmt.Errorf("the cache of %s is not filled: %w", informer, context.Cause(ctx))
+		}
+	}
+	return nil
 }
