@@ -1,0 +1,89 @@
+# Everything a developer types. Needs Go, git and make (GNU, 4 or newer); no root.
+# Tools are pinned in hack/tools and built once per machine: see hack/tools/run.
+
+MAKEFLAGS += --warn-undefined-variables --no-builtin-rules
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := help
+
+CONTROLLER_GEN := hack/tools/run controller-gen
+
+# What `make test` and `make fuzz` work on, and how long.
+PKGS ?= ./...
+TESTFLAGS ?=
+TEST_TIMEOUT ?= 15m
+FUZZTIME ?= 30s
+
+# The name that `make image` gives to the image.
+IMAGE ?= lanyard:dev
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+
+##@ Try it
+
+.PHONY: demo demo-down
+demo: ## Tell the whole story on a real local control plane, and leave it running
+	@go run ./hack/demo/cmd/demo
+
+demo-down: ## End what `make demo` left running
+	@go run ./hack/demo/cmd/demo down
+
+##@ Change it
+
+.PHONY: generate build
+generate: ## Regenerate deepcopy, CRDs, apply configurations and RBAC roles
+	rm -rf api/v1alpha1/applyconfiguration config/crd/bases
+	$(CONTROLLER_GEN) object paths=./api/v1alpha1
+	$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir=config/crd/bases
+	$(CONTROLLER_GEN) applyconfiguration paths=./api/v1alpha1
+	$(CONTROLLER_GEN) rbac:roleName=lanyard-controller,fileName=controller-role.yaml paths=./controllers/... output:rbac:dir=config/rbac
+	$(CONTROLLER_GEN) rbac:roleName=lanyard-issuer,fileName=issuer-role.yaml paths=./issuer/kube/... output:rbac:dir=config/rbac
+
+build: ## Build every program of cmd/ into bin/
+	@hack/build.sh bin
+
+##@ Prove it
+
+.PHONY: lint verify test fuzz bench e2e
+lint: ## Run the linter: house rules, floors, formatting
+	hack/tools/run golangci-lint run
+
+verify: ## Check that generated files, module files and formatting are what they should be
+	@hack/verify.sh
+
+test: ## Run every test, on a real control plane where one is needed (PKGS=./issuer/... narrows)
+	@echo "== binaries of the local control plane (built once per machine, then cached)"
+	@assets=$$(go run ./hack/cluster/cmd/cluster assets) && \
+	echo "== KUBEBUILDER_ASSETS=$$assets go test $(TESTFLAGS) $(PKGS)" && \
+	KUBEBUILDER_ASSETS="$$assets" go test -json -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) $(PKGS) | go run ./hack/testsum
+
+fuzz: ## Fuzz every parser, FUZZTIME (30s) each
+	@FUZZTIME=$(FUZZTIME) hack/fuzz.sh
+
+bench: ## Measure tokens per second beside their floor; a table, and bench.json
+	go run ./test/bench
+
+e2e: ## Run the story with real pods on a real kubelet (test/e2e; Linux, root)
+	@if [[ ! -d test/e2e ]]; then \
+	  echo "make e2e: there is no test/e2e in this version, so nothing was proved." >&2; \
+	  echo "make demo runs the story on a real control plane, and make test its rules." >&2; \
+	  exit 1; \
+	fi
+	go test -tags=e2e -count=1 -timeout=30m -v ./test/e2e/...
+
+##@ Ship it
+
+.PHONY: image clean
+image: ## Build the container image (IMAGE=lanyard:dev) with docker, podman or buildah
+	@hack/image.sh $(IMAGE)
+
+clean: ## Remove what builds leave in the checkout (the cache outside it stays)
+	rm -rf bin bench.json
+	@if [[ -d .demo ]]; then echo "left alone: .demo (make demo-down ends the demo)"; fi
