@@ -46,7 +46,6 @@ const (
 	ErrCertificateNotPinned   Number = 40003
 	ErrBindingNotRequested    Number = 40004
 	ErrTwoBindings            Number = 40005
-	ErrCertificateNotExpected Number = 40006
 
 	ErrInternal     Number = 50001
 	ErrNotReady     Number = 50002
@@ -102,7 +101,6 @@ var catalogue = [...]Entry{
 	{ErrCertificateNotPinned, InvalidClient, "The certificate is not pinned to the client", "the certificate of the connection is not pinned to the client; kubectl get clientcertificates shows what is"},
 	{ErrBindingNotRequested, InvalidRequest, "Binding asked for, but switched off", "token_type=mtls_pop asks for a bound token, and the client's spec.tokenBinding is None; set it to MTLS"},
 	{ErrTwoBindings, InvalidRequest, "Two kinds of binding at once", "a certificate and a DPoP proof were both offered; offer one"},
-	{ErrCertificateNotExpected, InvalidRequest, "A certificate where none is used", "the client's spec.tokenBinding does not use the certificate that was offered"},
 
 	{ErrInternal, ServerError, "Something went wrong here", "the request could not be served; the issuer's log says why under this trace_id"},
 	{ErrNotReady, TemporarilyUnavailable, "The issuer is starting", "the issuer is not ready yet; try again"},
