@@ -17,10 +17,7 @@ import (
 const silence = 30 * time.Second
 
 func main() {
-	heartbeat := time.NewTicker(silence / 2)
-	defer heartbeat.Stop()
-
-	ok, err := run(os.Stdin, os.Stdout, time.Now(), heartbeat.C)
+	ok, err := run(os.Stdin, os.Stdout, time.Now(), time.Tick(silence/2))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testsum:", err)
 	}
