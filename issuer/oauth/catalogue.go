@@ -27,7 +27,6 @@ const (
 	ErrIdentity        Number = 20001
 	ErrTwoMethods      Number = 20002
 	ErrNoMethod        Number = 20003
-	ErrClientMismatch  Number = 20004
 	ErrGrantNotAllowed Number = 20005
 	ErrAmbiguousClient Number = 20006
 	ErrTooManyRequests Number = 20007
@@ -41,11 +40,11 @@ const (
 	ErrLifetimeTooLow  Number = 30007
 	ErrResourceStopped Number = 30008
 
-	ErrBindingRequired        Number = 40001
-	ErrResourceNeedsBinding   Number = 40002
-	ErrCertificateNotPinned   Number = 40003
-	ErrBindingNotRequested    Number = 40004
-	ErrTwoBindings            Number = 40005
+	ErrBindingRequired      Number = 40001
+	ErrResourceNeedsBinding Number = 40002
+	ErrCertificateNotPinned Number = 40003
+	ErrBindingNotRequested  Number = 40004
+	ErrTwoBindings          Number = 40005
 
 	ErrInternal     Number = 50001
 	ErrNotReady     Number = 50002
@@ -82,7 +81,6 @@ var catalogue = [...]Entry{
 	{ErrIdentity, InvalidClient, "The client is not accepted", "the client could not be authenticated; the issuer's log says why under this trace_id"},
 	{ErrTwoMethods, InvalidRequest, "Two ways of authentication at once", "more than one client authentication method was used; use exactly one"},
 	{ErrNoMethod, InvalidClient, "No way of authentication", "no client authentication was presented; send a client_assertion, or client_id over mutual TLS"},
-	{ErrClientMismatch, InvalidRequest, "client_id disagrees with the assertion", "client_id names another client than the assertion does"},
 	{ErrGrantNotAllowed, UnauthorizedClient, "The client may not use this grant", "the client's spec.grantTypes does not list this grant_type"},
 	{ErrAmbiguousClient, InvalidRequest, "The assertion fits more than one client", "this service account belongs to more than one client; say which with client_id"},
 	{ErrTooManyRequests, SlowDown, "Too many requests", "too many requests; try again after the time in Retry-After"},

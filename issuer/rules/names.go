@@ -63,7 +63,8 @@ func CanonicalIdentifier(identifier string) bool {
 	switch {
 	case err != nil, u.Scheme == "", u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return false
-	case strings.ContainsAny(identifier, "#? \t\r\n\\"), strings.HasSuffix(identifier, "/"):
+	// What cannot stand in a scope (RFC 6749 section 3.3) could never be asked for.
+	case !scopeToken(identifier), strings.ContainsAny(identifier, "#?"), strings.HasSuffix(identifier, "/"):
 		return false
 	case u.Opaque != "": // urn:…
 		return strings.HasPrefix(identifier, u.Scheme+":")

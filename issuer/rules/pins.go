@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
 )
 
 // Leeway is how far clocks may disagree.
@@ -51,4 +52,27 @@ func LivePin(c *v1alpha1.OAuthClient, certificates []*v1alpha1.ClientCertificate
 		}
 	}
 	return found
+}
+
+// CertificateMethod says by which method of RFC 8705 the certificate with the
+// given thumbprint authenticates client c, and false if by none: it must be a live
+// pin, and the client must list the method. A certificate that was imported (pem)
+// authenticates by the self-signed method only; one that cert-manager made
+// authenticates by either, for it is both issued by a CA and registered itself.
+func CertificateMethod(c *v1alpha1.OAuthClient, certificates []*v1alpha1.ClientCertificate, thumbprint string, now time.Time) (oauth.AuthMethod, bool) {
+	allowed := c.Spec.Authentication.Certificate
+	if allowed == nil {
+		return "", false
+	}
+	issued := slices.DeleteFunc(slices.Clone(certificates), func(cc *v1alpha1.ClientCertificate) bool { return cc.Spec.PEM != "" })
+	switch {
+	case LivePin(c, certificates, thumbprint, now) == nil:
+		return "", false // not live at all, or distrusted by any of them
+	case slices.Contains(allowed.Methods, v1alpha1.MethodTLSClientAuth) && LivePin(c, issued, thumbprint, now) != nil:
+		return oauth.AuthTLSClient, true
+	case slices.Contains(allowed.Methods, v1alpha1.MethodSelfSignedTLSClientAuth):
+		return oauth.AuthSelfSignedTLSClient, true
+	default:
+		return "", false
+	}
 }

@@ -43,15 +43,16 @@ func Assignment(a *v1alpha1.AppRoleAssignment, role *v1alpha1.AppRole, now time.
 	case expired(a, now):
 		return refused(v1alpha1.ReasonExpired, fmt.Sprintf(
 			"spec.expiresAt %s has passed; set a later time to approve again", a.Spec.ExpiresAt.UTC().Format(time.RFC3339)))
-	case a.Spec.Decision == v1alpha1.DecisionDenied:
+	case a.Spec.Decision != v1alpha1.DecisionApproved:
 		return works("the denial is in force")
 	default:
 		return works("the approval is in force")
 	}
 }
 
+// expired says whether approval a has ended. A denial never does by itself.
 func expired(a *v1alpha1.AppRoleAssignment, now time.Time) bool {
-	return a.Spec.ExpiresAt != nil && !now.Before(a.Spec.ExpiresAt.Time)
+	return a.Spec.Decision == v1alpha1.DecisionApproved && a.Spec.ExpiresAt != nil && !now.Before(a.Spec.ExpiresAt.Time)
 }
 
 func readable(s *v1alpha1.ClientSelector) bool {
@@ -118,19 +119,27 @@ func GrantOf(c *v1alpha1.OAuthClient, ns *Namespace, role *v1alpha1.AppRole, onR
 	if !onRole.OK {
 		return Grant{State: v1alpha1.RoleNotFound, Message: "the AppRole does not work (" + onRole.Reason + "); its owner sees why"}
 	}
-	var approval, past *v1alpha1.AppRoleAssignment
+	// Which of several is named must not depend on the order of a list, or status
+	// would be written again at each look.
+	var denial, approval, past *v1alpha1.AppRoleAssignment
 	for _, a := range assignments {
 		switch {
 		case a.Namespace != role.Namespace || a.Spec.RoleRef.Name != role.Name || !Covers(a, c, ns):
 		case a.Spec.Decision != v1alpha1.DecisionApproved:
-			return Grant{State: v1alpha1.RoleDenied, Assignment: a.Name, Message: "the API's owner denied the role with AppRoleAssignment " + name(a)}
+			if denial == nil || a.Name < denial.Name {
+				denial = a
+			}
 		case expired(a, now):
-			past = a
+			if past == nil || lasts(a, past) {
+				past = a
+			}
 		case approval == nil || lasts(a, approval):
 			approval = a
 		}
 	}
 	switch {
+	case denial != nil:
+		return Grant{State: v1alpha1.RoleDenied, Assignment: denial.Name, Message: "the API's owner denied the role with AppRoleAssignment " + name(denial)}
 	case approval != nil:
 		g := Grant{State: v1alpha1.RoleGranted, Assignment: approval.Name}
 		if approval.Spec.ExpiresAt != nil {

@@ -1,0 +1,125 @@
+package clientauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/registry"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
+)
+
+// Cluster holds the keys that this cluster's API server signs service account
+// tokens with.
+type Cluster interface {
+	// Issuers are the values of iss that the cluster's tokens carry; several
+	// while it changes its own.
+	Issuers() []string
+	// Keys returns the keys of the cluster, having asked the API server again, at
+	// a bounded rate, if kid is not among those it knew. An error means that they
+	// could not be looked up, not that there is no such key.
+	Keys(ctx context.Context, kid string) (jose.KeySet, error)
+}
+
+// Workloads tells which service accounts and pods live now.
+type Workloads interface {
+	// ServiceAccountUID returns the UID of the live service account, and false if
+	// there is none. An error means that it could not be looked up.
+	ServiceAccountUID(ctx context.Context, namespace, name string) (uid string, ok bool, err error)
+	// Pod returns the living pod of that UID. False means that it is gone, that
+	// another has its name, or that it has Succeeded or Failed. An error means that
+	// it could not be looked up.
+	Pod(ctx context.Context, namespace, name, uid string) (Pod, bool, error)
+}
+
+// Pod is what is known of a living pod.
+type Pod struct {
+	// ServiceAccount that it runs as; empty where only the pod's metadata is known.
+	// The API server binds a token to a pod only if they agree.
+	ServiceAccount string
+	// DeletionTimestamp is when a pod that is being deleted ends, its grace period
+	// included; zero if it is not being deleted.
+	DeletionTimestamp time.Time
+}
+
+// Presented is what a request offers as proof of who it is.
+type Presented struct {
+	// ClientID is the parameter client_id; empty if absent.
+	ClientID string
+	// Assertion and AssertionType are client_assertion and client_assertion_type.
+	Assertion, AssertionType string
+	// Secret is true if a client_secret or an Authorization header was sent.
+	Secret bool
+	// Thumbprint (x5t#S256) of the connection's certificate; empty if there is none.
+	Thumbprint string
+}
+
+// Client is a client that has proved who it is.
+type Client struct {
+	Object *v1alpha1.OAuthClient
+	// Method that verified.
+	Method oauth.AuthMethod
+	// Workload is what the service account token said; nil for other methods.
+	Workload *rules.Workload
+	// Ends is when the assertion ends; zero for other methods.
+	Ends time.Time
+}
+
+// Authenticator finds out who asks.
+type Authenticator struct {
+	Registry  *registry.Registry
+	Cluster   Cluster
+	Workloads Workloads
+	// Audience is what an assertion must be for: the issuer identifier.
+	Audience string
+}
+
+// Authenticate verifies the one method that p presents. The refusal is
+// ErrIdentity, with a Reason, wherever it depends on who asks.
+func (a *Authenticator) Authenticate(ctx context.Context, p Presented, now time.Time) (Client, *oauth.Error) {
+	switch {
+	case p.Assertion == "" && p.AssertionType != "":
+		return Client{}, oauth.NewError(oauth.ErrMissingParameter, "client_assertion_type is set and client_assertion is missing; send both")
+	case p.Assertion != "" && p.AssertionType == "":
+		return Client{}, oauth.NewError(oauth.ErrMissingParameter, "client_assertion_type is missing; send "+oauth.AssertionTypeJWTBearer)
+	case p.Assertion != "" && p.Secret:
+		return Client{}, oauth.NewError(oauth.ErrTwoMethods, "")
+	case p.Assertion != "" && p.AssertionType != oauth.AssertionTypeJWTBearer:
+		return Client{}, oauth.NewError(oauth.ErrAssertionType, "")
+	case p.Assertion != "":
+		return a.assertion(ctx, p, now)
+	case p.Secret && p.Thumbprint != "":
+		return Client{}, oauth.NewError(oauth.ErrTwoMethods, "a client secret or an Authorization header was sent over a connection with a client certificate; leave one of them out")
+	case p.Secret:
+		return Client{}, oauth.NewError(oauth.ErrNoMethod, "client secrets are not served here; send a client_assertion, or client_id over mutual TLS")
+	case p.Thumbprint == "":
+		return Client{}, oauth.NewError(oauth.ErrNoMethod, "")
+	case p.ClientID == "":
+		return Client{}, oauth.NewError(oauth.ErrMissingParameter, "client_id is missing; with mutual TLS it says which client the certificate is for")
+	default:
+		return a.certificate(p, now)
+	}
+}
+
+// works says whether the client may authenticate at all.
+func (a *Authenticator) works(c *v1alpha1.OAuthClient) *oauth.Error {
+	if v := a.Registry.Verdict(c); !v.OK {
+		return refuse(v.Reason, nil)
+	}
+	return nil
+}
+
+// refuse is the one answer to every refusal of identity.
+func refuse(reason string, cause error) *oauth.Error {
+	e := oauth.NewError(oauth.ErrIdentity, "")
+	e.Reason, e.Cause = reason, cause
+	return e
+}
+
+func cannotTell(what string, cause error) *oauth.Error {
+	e := oauth.NewError(oauth.ErrCannotLookUp, "").WithCause(cause)
+	e.Reason = what
+	return e
+}

@@ -1,0 +1,186 @@
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
+)
+
+// assertion chooses the method by the exact iss that the assertion claims. The
+// claim only chooses the key; it is verified with it.
+func (a *Authenticator) assertion(ctx context.Context, p Presented, now time.Time) (Client, *oauth.Error) {
+	u, err := jose.ParseUnverified(p.Assertion)
+	if err != nil {
+		return Client{}, refuse("assertion_malformed", err)
+	}
+	if slices.Contains(a.Cluster.Issuers(), u.Claims.Issuer) {
+		return a.federated(ctx, p, u, now)
+	}
+	return Client{}, refuse("assertion_of_unknown_issuer", nil)
+}
+
+// federated verifies a projected service account token (RFC 7521 section 4.2 with
+// the cluster as the token's issuer). Unlike the assertions of RFC 7523 it may be
+// used until it expires: the kubelet renews it when it likes.
+func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unverified, now time.Time) (Client, *oauth.Error) {
+	w, ends, e := a.serviceAccountToken(ctx, u, now)
+	if e != nil {
+		return Client{}, e
+	}
+	c, credential, e := a.clientOf(w, p.ClientID)
+	if e != nil {
+		return Client{}, e
+	}
+	if e := a.works(c); e != nil {
+		return Client{}, e
+	}
+	if e := a.lives(ctx, w, credential, now); e != nil {
+		return Client{}, e
+	}
+	return Client{Object: c, Method: oauth.AuthPrivateKeyJWT, Workload: w, Ends: ends}, nil
+}
+
+// kubernetesClaims are the private claims of a service account token.
+type kubernetesClaims struct {
+	Kubernetes struct {
+		Namespace      string     `json:"namespace"`
+		ServiceAccount reference  `json:"serviceaccount"`
+		Pod            *reference `json:"pod"`
+		Node           *reference `json:"node"`
+		Secret         *reference `json:"secret"`
+	} `json:"kubernetes.io"`
+}
+
+type reference struct {
+	Name string `json:"name"`
+	UID  string `json:"uid"`
+}
+
+// serviceAccountToken verifies the token itself: signature, iss, aud, times, and
+// that its subject and its private claims agree.
+func (a *Authenticator) serviceAccountToken(ctx context.Context, u *jose.Unverified, now time.Time) (*rules.Workload, time.Time, *oauth.Error) {
+	none := time.Time{}
+	keys, err := a.Cluster.Keys(ctx, u.Header.KeyID)
+	if err != nil {
+		return nil, none, cannotTell("service_account_keys", err)
+	}
+	token, err := u.Verify(keys, jose.Expected{
+		Now:       now,
+		Issuer:    u.Claims.Issuer, // one of the cluster's: assertion saw to it
+		Audiences: []string{a.Audience},
+		// The API server writes no typ, or JWT. An access token of ours is at+jwt
+		// and never passes for an assertion.
+		Types: []string{"", "JWT"},
+	})
+	if err != nil {
+		return nil, none, refuse(verifyReason(err), err)
+	}
+	var claims kubernetesClaims
+	if err := jose.DecodeClaims(token.Payload, &claims); err != nil {
+		return nil, none, refuse("assertion_claims", err)
+	}
+	k := claims.Kubernetes
+	switch {
+	case k.Namespace == "" || k.ServiceAccount.Name == "" || k.ServiceAccount.UID == "":
+		return nil, none, refuse("assertion_without_service_account", nil)
+	case token.Claims.Subject != "system:serviceaccount:"+k.Namespace+":"+k.ServiceAccount.Name:
+		return nil, none, refuse("assertion_subject_disagrees", nil)
+	case k.Secret != nil:
+		// A legacy token, as old as its Secret; it can be read by whoever reads Secrets.
+		return nil, none, refuse("assertion_bound_to_secret", nil)
+	case k.Pod == nil && k.Node != nil:
+		return nil, none, refuse("assertion_bound_to_node", nil)
+	case k.Pod != nil && (k.Pod.Name == "" || k.Pod.UID == ""):
+		return nil, none, refuse("assertion_claims", errors.New("the pod has no name or no UID"))
+	}
+	w := &rules.Workload{Namespace: k.Namespace, ServiceAccount: k.ServiceAccount.Name, ServiceAccountUID: k.ServiceAccount.UID}
+	if k.Pod != nil {
+		w.Pod, w.PodUID = k.Pod.Name, k.Pod.UID
+	}
+	return w, token.Claims.Expiry, nil
+}
+
+// clientOf finds the client that lists the service account. Several may; then the
+// request says which.
+func (a *Authenticator) clientOf(w *rules.Workload, clientID string) (*v1alpha1.OAuthClient, v1alpha1.ServiceAccountCredential, *oauth.Error) {
+	var found *v1alpha1.OAuthClient
+	for _, c := range a.Registry.ClientsByServiceAccount(w.Namespace, w.ServiceAccount) {
+		switch {
+		case clientID != "" && rules.ClientID(c) != clientID:
+		case clientID == "" && found != nil:
+			return nil, v1alpha1.ServiceAccountCredential{}, oauth.NewError(oauth.ErrAmbiguousClient, "")
+		case found == nil || rules.Older(c, found):
+			found = c
+		}
+	}
+	if found == nil {
+		return nil, v1alpha1.ServiceAccountCredential{}, refuse("service_account_of_no_such_client", nil)
+	}
+	for _, credential := range found.Spec.Authentication.ServiceAccounts {
+		if credential.Name == w.ServiceAccount {
+			return found, credential, nil
+		}
+	}
+	return nil, v1alpha1.ServiceAccountCredential{}, refuse("service_account_not_listed", nil)
+}
+
+// lives checks that the service account and the pod of the token are those that
+// live now: an object of the same name that was made anew has another UID.
+func (a *Authenticator) lives(ctx context.Context, w *rules.Workload, credential v1alpha1.ServiceAccountCredential, now time.Time) *oauth.Error {
+	if credential.Admission == v1alpha1.AdmissionRequired {
+		return refuse("pod_not_admitted", errors.New("admission: Required is not served by this version"))
+	}
+	if w.Pod == "" && credential.BoundTo != v1alpha1.BoundToAny {
+		return refuse("assertion_bound_to_no_pod", nil)
+	}
+	uid, ok, err := a.Workloads.ServiceAccountUID(ctx, w.Namespace, w.ServiceAccount)
+	switch {
+	case err != nil:
+		return cannotTell("service_account", err)
+	case !ok || uid != w.ServiceAccountUID:
+		return refuse("service_account_gone", nil)
+	case w.Pod == "":
+		return nil
+	}
+	pod, ok, err := a.Workloads.Pod(ctx, w.Namespace, w.Pod, w.PodUID)
+	switch {
+	case err != nil:
+		return cannotTell("pod", err)
+	case !ok:
+		return refuse("pod_gone", nil)
+	case pod.ServiceAccount != "" && pod.ServiceAccount != w.ServiceAccount:
+		return refuse("pod_of_other_service_account", nil)
+	case !pod.DeletionTimestamp.IsZero() && !now.Before(pod.DeletionTimestamp):
+		// deletionTimestamp includes the grace period: a pod that still drains works.
+		return refuse("pod_deleted", fmt.Errorf("its deletionTimestamp %s has passed", pod.DeletionTimestamp.UTC().Format(time.RFC3339)))
+	}
+	return nil
+}
+
+// verifyReason is the fixed word for the log and for metrics.
+func verifyReason(err error) string {
+	for _, known := range [...]struct {
+		err    error
+		reason string
+	}{
+		{jose.ErrUnknownKey, "assertion_unknown_key"},
+		{jose.ErrSignature, "assertion_signature"},
+		{jose.ErrAlgorithm, "assertion_algorithm"},
+		{jose.ErrType, "assertion_type"},
+		{jose.ErrAudience, "assertion_audience"},
+		{jose.ErrExpired, "assertion_expired"},
+		{jose.ErrNotYetValid, "assertion_not_yet_valid"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.reason
+		}
+	}
+	return "assertion_not_valid"
+}
