@@ -34,7 +34,6 @@ func TestParseScope(t *testing.T) {
 		"resource alone is like .default":              {resource: "api://orders", want: rules.Ask{Identifier: "api://orders", ByResource: true}},
 		"resource with a blank scope is resource":      {scope: " ", resource: "api://orders", want: rules.Ask{Identifier: "api://orders", ByResource: true}},
 		"resource may repeat what scope says":          {scope: "api://orders/Read", resource: "api://orders", want: rules.Ask{Identifier: "api://orders", Roles: []string{"Read"}}},
-		"as many roles as a client may have":           {scope: "api://o/.default", want: rules.Ask{Identifier: "api://o"}},
 		"resource and scope that disagree are refused": {scope: "api://orders/Read", resource: "api://shop", refused: oauth.ErrScopeMismatch},
 		"two resources are refused":                    {scope: "api://orders/Read api://shop/Read", refused: oauth.ErrTwoResources},
 		".default beside a role is refused":            {scope: "api://orders/Read api://orders/.default", refused: oauth.ErrScopeSyntax},
