@@ -55,7 +55,7 @@ func FuzzParseStat(f *testing.F) {
 	f.Add("", byte('Z'), uint16(0), uint64(1<<63))
 	f.Fuzz(func(t *testing.T, name string, state byte, threads uint16, startTime uint64) {
 		if state <= ' ' || state > '~' || state == ')' {
-			t.Skip("the kernel's states are letters")
+			return // the kernel's states are letters
 		}
 		want := procStat{state, int(threads), startTime}
 		stat := fmt.Sprintf("7 (%s) %c 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 %d 0 %d 20 21", name, state, threads, startTime)
