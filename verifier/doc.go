@@ -1,0 +1,36 @@
+// Package verifier lets a resource server accept Lanyard's access tokens: JWTs of
+// RFC 9068 that are bound to the client's certificate as RFC 8705 section 3 says.
+//
+// A server needs two things: the middleware, and a TLS configuration that asks
+// for client certificates.
+//
+//	v, err := verifier.New(verifier.Config{
+//		Issuer:   "https://lanyard-issuer.lanyard-system.svc",
+//		Audience: "api://orders",
+//		RootCAs:  roots, // who signed the issuer's own certificate
+//	})
+//	...
+//	mux := http.NewServeMux()
+//	mux.Handle("GET /orders", v.RequireRole("Orders.Read.All")(list))
+//	server := &http.Server{Handler: mux, TLSConfig: verifier.TLSConfig(nil)}
+//	server.ListenAndServeTLS("tls.crt", "tls.key")
+//
+// Within a handler, FromContext says who calls. A server that does not speak
+// net/http calls Verify with the token and the certificate of the connection.
+//
+// A token is accepted if it is signed with a key that the issuer publishes, is an
+// access token of that issuer for exactly this audience, is in time, names its
+// client, and if the connection it came over was made with the certificate it is
+// bound to. The certificate is taken from the TLS handshake alone: a header that
+// claims to carry one is never read, so a server behind a proxy that ends TLS
+// cannot check the binding. The client's certificate authority need not be known:
+// the handshake proves that the caller has the key, and the thumbprint in the
+// token says which key it must be.
+//
+// The issuer is asked for its keys only: at first use, every five minutes, and
+// for an unknown key id at most every ten seconds. While it is down, the keys of
+// up to a day ago serve. Tokens that were revoked are accepted until they expire;
+// they live for minutes, and introspection (RFC 7662) knows better.
+//
+// The package imports nothing of Kubernetes.
+package verifier
