@@ -47,9 +47,10 @@ func approval(t *testing.T) rules.Approval {
 		Roles: []v1alpha1.RoleReference{{Namespace: "orders", Name: "read"}},
 	}}
 	r.ApplyClient(c)
-	r.ApplyCertificate(&v1alpha1.ClientCertificate{ObjectMeta: meta("shop", "checkout"),
-		Spec:   v1alpha1.ClientCertificateSpec{ClientRef: v1alpha1.LocalReference{Name: "checkout"}},
-		Status: v1alpha1.ClientCertificateStatus{Pins: []v1alpha1.Pin{{Thumbprint: thumbprint, NotBefore: metav1.NewTime(now.Add(-time.Hour)), NotAfter: metav1.NewTime(now.Add(time.Hour))}}},
+	r.ApplyCertificate(&v1alpha1.ClientCertificate{
+		ObjectMeta: meta("shop", "checkout"),
+		Spec:       v1alpha1.ClientCertificateSpec{ClientRef: v1alpha1.LocalReference{Name: "checkout"}},
+		Status:     v1alpha1.ClientCertificateStatus{Pins: []v1alpha1.Pin{{Thumbprint: thumbprint, NotBefore: metav1.NewTime(now.Add(-time.Hour)), NotAfter: metav1.NewTime(now.Add(time.Hour))}}},
 	})
 	r.ApplyResource(&v1alpha1.ProtectedResource{ObjectMeta: meta("orders", "orders"), Spec: v1alpha1.ProtectedResourceSpec{Identifier: "api://orders"}})
 	r.ApplyRole(&v1alpha1.AppRole{ObjectMeta: meta("orders", "read"), Spec: v1alpha1.AppRoleSpec{ResourceRef: v1alpha1.LocalReference{Name: "orders"}, Value: "Orders.Read.All"}})

@@ -50,7 +50,7 @@ const (
 const (
 	// TypAccessToken is the typ header of an access token (RFC 9068 section 2.1).
 	TypAccessToken = "at+jwt"
-	// DefaultScope, after an identifier and a slash, asks for every role that is
+	// DefaultScope asks, after an identifier and a slash, for every role that is
 	// granted on it.
 	DefaultScope = ".default"
 )

@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"slices"
+
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
@@ -76,7 +78,7 @@ func (r *Registry) assignmentsOf(role, client Key) []*v1alpha1.AppRoleAssignment
 	if len(selected) == 0 {
 		return named
 	}
-	return append(named[:len(named):len(named)], selected...)
+	return append(slices.Clip(named), selected...)
 }
 
 // OnlyResource returns the identifier of the one resource whose roles the client
