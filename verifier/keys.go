@@ -47,13 +47,13 @@ type keyCache struct {
 
 // current returns the keys that are known, perhaps none, without waiting. Keys
 // of some age are fetched anew meanwhile.
-func (c *keyCache) current() jose.Keys {
+func (c *keyCache) current(ctx context.Context) jose.Keys {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
 	keys := c.believed(now)
 	if keys != nil && now.Sub(c.fetchedAt) >= refreshAfter {
-		c.start(now)
+		c.start(ctx, now)
 	}
 	return keys
 }
@@ -63,7 +63,7 @@ func (c *keyCache) current() jose.Keys {
 // nobody knows whether the key exists.
 func (c *keyCache) renewed(ctx context.Context) (jose.Keys, error) {
 	c.mu.Lock()
-	flight := c.start(c.now())
+	flight := c.start(ctx, c.now())
 	c.mu.Unlock()
 	if flight != nil {
 		select {
@@ -91,7 +91,7 @@ func (c *keyCache) believed(now time.Time) jose.Keys {
 // start returns the fetch that runs, begun now if one is due, or nil. c.mu is
 // held. The fetch is nobody's own: it outlives the request that caused it, as
 // others may wait for it too.
-func (c *keyCache) start(now time.Time) chan struct{} {
+func (c *keyCache) start(ctx context.Context, now time.Time) chan struct{} {
 	if c.flight != nil {
 		return c.flight
 	}
@@ -101,12 +101,12 @@ func (c *keyCache) start(now time.Time) chan struct{} {
 	c.attemptedAt = now
 	flight := make(chan struct{})
 	c.flight = flight
-	go c.run(flight)
+	go c.run(context.WithoutCancel(ctx), flight)
 	return flight
 }
 
-func (c *keyCache) run(flight chan struct{}) {
-	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+func (c *keyCache) run(ctx context.Context, flight chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	keys, err := c.fetch(ctx)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
@@ -42,15 +43,11 @@ func (v *Verifier) RequireRole(roles ...string) func(next http.Handler) http.Han
 	return func(next http.Handler) http.Handler {
 		return v.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			token, ok := FromContext(r.Context())
-			if ok {
-				for _, role := range roles {
-					if token.HasRole(role) {
-						next.ServeHTTP(w, r)
-						return
-					}
-				}
+			if !ok || !slices.ContainsFunc(roles, token.HasRole) {
+				v.answer(w, r, v.missingRole(roles))
+				return
 			}
-			v.answer(w, r, v.missingRole(roles))
+			next.ServeHTTP(w, r)
 		}))
 	}
 }

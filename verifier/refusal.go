@@ -10,7 +10,7 @@ import (
 
 // Refusal is the answer "no" to a token. It is what Verify returns as an error
 // unless the token could not be judged (ErrUnavailable).
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is the answer "no", and named for that
 	// Code is invalid_request, invalid_token or insufficient_scope (RFC 6750
 	// section 3.1), or empty if there were no credentials at all: then the
 	// answer names no error.

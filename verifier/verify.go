@@ -99,7 +99,7 @@ func (v *Verifier) verifyJWT(ctx context.Context, token string) (*jose.Token, er
 	}
 	expected := v.expected
 	expected.Now = v.now()
-	verified, err := unverified.Verify(v.keys.current(), expected)
+	verified, err := unverified.Verify(v.keys.current(ctx), expected)
 	if !errors.Is(err, jose.ErrUnknownKey) {
 		return verified, err
 	}

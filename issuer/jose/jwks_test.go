@@ -89,8 +89,8 @@ func TestJWKSReadsWhatItWrites(t *testing.T) {
 }
 
 func samePublic(a, b crypto.PublicKey) bool {
-	comparable, ok := a.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && comparable.Equal(b)
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
 }
 
 func TestMarshalJWKSRefuses(t *testing.T) {

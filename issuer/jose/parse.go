@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,7 +102,7 @@ func decodeSegment(buf []byte, s string) ([]byte, error) {
 	if err != nil {
 		return nil, errors.New("not base64url without padding")
 	}
-	return out[:len(out):len(out)], nil
+	return slices.Clip(out), nil
 }
 
 func (h *Header) read(data []byte) error {

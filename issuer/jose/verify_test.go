@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -257,7 +258,7 @@ func TestRefusesSignatureWithAppendedBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, changed := range map[string][]byte{
-			"one more": append(sig[:len(sig):len(sig)], 0), "one less": sig[:len(sig)-1], "one before": append([]byte{0}, sig...),
+			"one more": append(slices.Clip(sig), 0), "one less": sig[:len(sig)-1], "one before": append([]byte{0}, sig...),
 		} {
 			t.Run(string(a)+" "+name, func(t *testing.T) {
 				refused(t, raw[:dot+1]+base64.RawURLEncoding.EncodeToString(changed), expected(), jose.ErrSignature)
