@@ -1,0 +1,113 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+)
+
+// maxClaimed is how much of a client id is logged that nobody has verified.
+const maxClaimed = 128
+
+const outcomeOK = "ok"
+
+// outcome is "ok" or the OAuth error code.
+func (x *exchange) outcome() string {
+	if x.refusal != nil {
+		return string(x.refusal.Code())
+	}
+	return outcomeOK
+}
+
+// report writes the one event of a request. It holds no token, assertion or
+// secret: x has none of them.
+func (a *API) report(x *exchange) {
+	level, message := slog.LevelInfo, "token request"
+	if x.endpoint != endpointToken {
+		// Verifiers poll these; the metrics count them.
+		level, message = slog.LevelDebug, "request"
+	}
+	if x.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	ctx := context.WithoutCancel(x.r.Context())
+	if !a.cfg.Log.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 26)
+	attrs = append(attrs,
+		slog.String("trace_id", x.trace),
+		slog.String("correlation_id", x.correlation),
+		slog.String("peer", x.peer.String()),
+		slog.String("method", clip(x.r.Method)),
+		slog.String("path", clip(x.r.URL.Path)),
+		slog.Int("status", x.status),
+		slog.String("outcome", x.outcome()),
+	)
+	attrs = x.appendRefusal(attrs)
+	attrs = x.appendEvent(attrs)
+	attrs = append(attrs, slog.Float64("duration_ms", float64(a.cfg.Now().Sub(x.start))/float64(time.Millisecond)))
+	a.cfg.Log.LogAttrs(ctx, level, message, attrs...)
+}
+
+func (x *exchange) appendRefusal(attrs []slog.Attr) []slog.Attr {
+	e := x.refusal
+	if e == nil {
+		return attrs
+	}
+	attrs = append(attrs, slog.Any("error_codes", []oauth.Number{e.Number}))
+	if e.Reason != "" {
+		attrs = append(attrs, slog.String("reason", e.Reason))
+	}
+	if e.Cause != nil {
+		attrs = append(attrs, slog.String("cause", e.Cause.Error()))
+	}
+	return attrs
+}
+
+// appendEvent adds what was learned of the client and its token. Without an
+// auth_method the client_id is only what the caller claimed.
+func (x *exchange) appendEvent(attrs []slog.Attr) []slog.Attr {
+	ev := &x.event
+	if ev.ClientID != "" {
+		id := ev.ClientID
+		if ev.Method == "" {
+			id = clip(id)
+		}
+		attrs = append(attrs, slog.String("client_id", id))
+	}
+	if ev.Method != "" {
+		attrs = append(attrs, slog.String("auth_method", string(ev.Method)))
+	}
+	if ev.Thumbprint != "" {
+		attrs = append(attrs, slog.String("thumbprint", ev.Thumbprint))
+	}
+	if w := ev.Workload; w != nil {
+		attrs = append(attrs, slog.String("namespace", w.Namespace), slog.String("service_account", w.ServiceAccount))
+		if w.Pod != "" {
+			attrs = append(attrs, slog.String("pod", w.Pod))
+		}
+	}
+	if ev.Audience != "" {
+		attrs = append(attrs, slog.String("audience", ev.Audience))
+	}
+	if ev.TokenID != "" {
+		attrs = append(attrs,
+			slog.Any("roles", ev.Roles),
+			slog.String("jti", ev.TokenID),
+			slog.Time("expires", ev.ExpiresAt.UTC()))
+	}
+	return attrs
+}
+
+// clip bounds what a stranger can write into the log.
+func clip(s string) string {
+	if len(s) > maxClaimed {
+		return strings.ToValidUTF8(s[:maxClaimed], "") + "..."
+	}
+	return s
+}

@@ -1,0 +1,199 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lanyard-dev/lanyard/issuer/clientauth"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
+)
+
+const (
+	// maxBody is how long a form may be.
+	maxBody = 64 << 10
+	// maxAssertion is how long an assertion may be.
+	maxAssertion = 16 << 10
+
+	formType = "application/x-www-form-urlencoded"
+)
+
+// form is the parameters of a token request. What is not named here is ignored
+// (RFC 6749 section 3.2).
+type form struct {
+	grantType, clientID, clientSecret, assertionType, assertion string
+	scope, resource, tokenType                                  string
+	seen                                                        uint16
+}
+
+// field returns where the parameter of that name goes, and its bit in seen.
+func (f *form) field(name string) (to *string, bit uint16) {
+	switch name {
+	case "grant_type":
+		return &f.grantType, 1 << 0
+	case "client_id":
+		return &f.clientID, 1 << 1
+	case "client_secret":
+		return &f.clientSecret, 1 << 2
+	case "client_assertion_type":
+		return &f.assertionType, 1 << 3
+	case "client_assertion":
+		return &f.assertion, 1 << 4
+	case "scope":
+		return &f.scope, 1 << 5
+	case "resource":
+		return &f.resource, 1 << 6
+	case "token_type":
+		return &f.tokenType, 1 << 7
+	default:
+		return nil, 0
+	}
+}
+
+// parse reads a token request.
+func parse(w http.ResponseWriter, r *http.Request, thumbprint string) (tokenservice.Request, *oauth.Error) {
+	if e := checkType(r.Header); e != nil {
+		return tokenservice.Request{}, e
+	}
+	if e := checkQuery(r.URL.RawQuery); e != nil {
+		return tokenservice.Request{}, e
+	}
+	body, e := readBody(w, r)
+	if e != nil {
+		return tokenservice.Request{}, e
+	}
+	f, e := parseForm(body)
+	if e != nil {
+		return tokenservice.Request{}, e
+	}
+	return tokenservice.Request{
+		GrantType: oauth.GrantType(f.grantType),
+		Presented: clientauth.Presented{
+			ClientID:      f.clientID,
+			Assertion:     f.assertion,
+			AssertionType: f.assertionType,
+			Secret:        f.clientSecret != "" || len(r.Header["Authorization"]) > 0,
+			Thumbprint:    thumbprint,
+		},
+		Scope:     f.scope,
+		Resource:  f.resource,
+		TokenType: f.tokenType,
+	}, nil
+}
+
+// checkType refuses what is no plain form in UTF-8.
+func checkType(h http.Header) *oauth.Error {
+	wrong := func(detail string) *oauth.Error { return oauth.NewError(oauth.ErrWrongContentType, detail) }
+	if len(h["Content-Encoding"]) > 0 {
+		return wrong("the body is compressed; send it without Content-Encoding")
+	}
+	types := h["Content-Type"]
+	switch {
+	case len(types) != 1:
+		return wrong("")
+	case types[0] == formType: // as nearly everybody writes it
+		return nil
+	}
+	media, params, err := mime.ParseMediaType(types[0])
+	if err != nil || media != formType {
+		return wrong("")
+	}
+	for name, value := range params {
+		if name != "charset" || !strings.EqualFold(value, "utf-8") {
+			return wrong("the form must be in UTF-8; send Content-Type: " + formType)
+		}
+	}
+	return nil
+}
+
+// checkQuery refuses parameters of the request in its URL, where logs and proxies
+// would keep them (RFC 6749 section 2.3.1). Others are ignored.
+func checkQuery(query string) *oauth.Error {
+	var f form
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil {
+			continue
+		}
+		if to, _ := f.field(name); to != nil {
+			return oauth.NewError(oauth.ErrMalformedBody, name+" is in the URL, where logs keep it; send it in the body")
+		}
+	}
+	return nil
+}
+
+// readBody reads the whole form.
+func readBody(w http.ResponseWriter, r *http.Request) (string, *oauth.Error) {
+	if r.ContentLength > maxBody {
+		w.Header()["Connection"] = headerClose // rather than read what is not wanted
+		return "", oauth.NewError(oauth.ErrBodyTooLarge, "")
+	}
+	var b strings.Builder
+	if r.ContentLength > 0 {
+		b.Grow(int(r.ContentLength))
+	}
+	_, err := io.Copy(&b, http.MaxBytesReader(w, r.Body, maxBody))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return "", oauth.NewError(oauth.ErrBodyTooLarge, "")
+	}
+	if err != nil {
+		w.Header()["Connection"] = headerClose
+		e := oauth.NewError(oauth.ErrMalformedBody, "the body did not arrive as a whole, or not within 10 s").WithCause(err)
+		e.Reason = "body_incomplete"
+		return "", e
+	}
+	return b.String(), nil
+}
+
+// parseForm reads application/x-www-form-urlencoded. A parameter stands in it once
+// at most (RFC 6749 section 3.2), and one without a value counts as left out.
+func parseForm(body string) (form, *oauth.Error) {
+	var f form
+	for pair := range strings.SplitSeq(body, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, ok := unescape(name)
+		if !ok {
+			return form{}, oauth.NewError(oauth.ErrMalformedBody, "")
+		}
+		value, ok = unescape(value)
+		if !ok {
+			return form{}, oauth.NewError(oauth.ErrMalformedBody, "")
+		}
+		to, bit := f.field(name)
+		if to == nil {
+			continue
+		}
+		if f.seen&bit != 0 {
+			if name == "resource" { // two resources, which RFC 8707 section 2 calls invalid_target
+				return form{}, oauth.NewError(oauth.ErrScopeMismatch, "resource is sent more than once; a token is for one resource: ask for each in a request of its own")
+			}
+			return form{}, oauth.NewError(oauth.ErrDuplicateParameter, name+" is sent more than once; send it once")
+		}
+		f.seen |= bit
+		*to = value
+	}
+	if len(f.assertion) > maxAssertion {
+		return form{}, oauth.NewError(oauth.ErrBodyTooLarge, "client_assertion has more than 16 KiB")
+	}
+	return f, nil
+}
+
+// unescape decodes a name or value; false if it is no UTF-8 or holds NUL.
+func unescape(s string) (string, bool) {
+	if strings.ContainsAny(s, "%+") {
+		var err error
+		if s, err = url.QueryUnescape(s); err != nil {
+			return "", false
+		}
+	}
+	return s, utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
+}

@@ -1,0 +1,91 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	readTimeout  = 10 * time.Second
+	writeTimeout = 20 * time.Second // begins before the request is read
+	idleTimeout  = time.Minute
+	maxHeaders   = 32 << 10
+	// A connection is told to close while it has an idleTimeout left, so that its
+	// end after five minutes cuts nobody off.
+	maxConnectionAge = 5 * time.Minute
+	maxStreams       = 100
+	// DefaultMaxConnections needs about 100 MiB if all are open and idle.
+	DefaultMaxConnections = 2048
+)
+
+// ServerConfig is what a Server needs beside its API.
+type ServerConfig struct {
+	// GetCertificate returns the issuer's own certificate.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// MaxConnections at the same time; zero: DefaultMaxConnections.
+	MaxConnections int
+	// MaxConnectionAge is how long a connection lives at most; zero: five minutes.
+	MaxConnectionAge time.Duration
+}
+
+// Server serves an API over TLS.
+type Server struct {
+	api  *API
+	http *http.Server
+}
+
+// NewServer returns the server of the public port.
+func NewServer(api *API, cfg ServerConfig) *Server {
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = DefaultMaxConnections
+	}
+	if cfg.MaxConnectionAge == 0 {
+		cfg.MaxConnectionAge = maxConnectionAge
+	}
+	c := newConnections(api.cfg.Now, cfg.MaxConnectionAge, cfg.MaxConnectionAge*4/5, cfg.MaxConnections)
+	return &Server{api: api, http: &http.Server{
+		Handler:           api,
+		TLSConfig:         tlsConfig(cfg.GetCertificate),
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaders,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		ConnContext:       c.opened,
+		ConnState:         c.changed,
+		// Broken handshakes are the peers' doing, not news.
+		ErrorLog: slog.NewLogLogger(api.cfg.Log.Handler(), slog.LevelDebug),
+	}}
+}
+
+// tlsConfig asks for any client certificate. The handshake proves that the peer
+// holds its key; whose it is, is judged at each request. There is no resumption: a
+// resumed session would carry a certificate that nobody showed again.
+func tlsConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
+	return &tls.Config{
+		MinVersion:             tls.VersionTLS12,
+		GetCertificate:         get,
+		ClientAuth:             tls.RequestClientCert,
+		SessionTicketsDisabled: true,
+		NextProtos:             []string{"h2", "http/1.1"},
+	}
+}
+
+// Serve answers on l until Shutdown. It returns http.ErrServerClosed then.
+func (s *Server) Serve(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+
+// Shutdown stops listening, and waits for the requests that are being served until
+// ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.api.Drain()
+	if err := s.http.Shutdown(ctx); err != nil {
+		_ = s.http.Close()
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+)
+
+// token is the token endpoint (RFC 6749 section 3.2).
+func (a *API) token(x *exchange) {
+	if !x.allow("POST, OPTIONS", http.MethodPost) {
+		return
+	}
+	x.event.Thumbprint = thumbprint(x.r)
+	if !a.peers.allow(network(x.peer), x.start) {
+		x.refuse(tooMany("peer_rate"))
+		return
+	}
+	if e := a.cfg.Health.Ready(); e != nil {
+		x.refuse(e)
+		return
+	}
+	request, e := parse(x.w, x.r, x.event.Thumbprint)
+	if e != nil {
+		x.refuse(e)
+		return
+	}
+	answer, e := a.cfg.Service.Issue(x.r.Context(), request, &x.event)
+	// A method is known only of a client that has authenticated: a stranger cannot
+	// use up what belongs to somebody else.
+	if x.event.Method != "" && !a.clients.allow(x.event.ClientID, x.start) {
+		x.refuse(tooMany("client_rate"))
+		return
+	}
+	if e != nil {
+		x.refuse(e)
+		return
+	}
+	x.answer(answer)
+}
+
+func tooMany(reason string) *oauth.Error {
+	e := oauth.NewError(oauth.ErrTooManyRequests, "")
+	e.Reason = reason
+	return e
+}
+
+// thumbprint is that of the certificate which the peer has proved to hold in this
+// connection's handshake; empty if it showed none.
+func thumbprint(r *http.Request) string {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return ""
+	}
+	return jose.X5TS256(r.TLS.PeerCertificates[0].Raw)
+}

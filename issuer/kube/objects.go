@@ -1,0 +1,132 @@
+package kube
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/registry"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
+)
+
+// objects is the sink of a kind that the registry keeps. It remembers only which
+// there are, to find out what a new list leaves out.
+type objects struct {
+	kind    string
+	apply   func(o object) error
+	remove  func(namespace, name string)
+	known   map[types.NamespacedName]struct{}
+	skipped prometheus.Counter
+	log     *slog.Logger
+}
+
+func nameOf(o metav1.Object) types.NamespacedName {
+	return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}
+}
+
+// put hands one object over. One that cannot be read counts as absent, so that it
+// neither stops the others nor goes on under what it said before.
+func (s *objects) put(o object) {
+	if err := s.apply(o); err != nil {
+		s.skipped.Inc()
+		s.log.Error("an object cannot be read and counts as absent", "kind", s.kind, "namespace", o.GetNamespace(), "name", o.GetName(), "error", err)
+		s.forget(nameOf(o))
+		return
+	}
+	s.known[nameOf(o)] = struct{}{}
+}
+
+func (s *objects) drop(o object) { s.forget(nameOf(o)) }
+
+func (s *objects) forget(k types.NamespacedName) {
+	if _, ok := s.known[k]; ok {
+		delete(s.known, k)
+		s.remove(k.Namespace, k.Name)
+	}
+}
+
+func (s *objects) replace(all []object) {
+	listed := make(map[types.NamespacedName]struct{}, len(all))
+	for _, o := range all {
+		listed[nameOf(o)] = struct{}{}
+	}
+	for k := range s.known {
+		if _, ok := listed[k]; !ok {
+			s.forget(k)
+		}
+	}
+	for _, o := range all {
+		s.put(o)
+	}
+}
+
+// decode returns an apply for objects of Go type T: each object is decoded on its
+// own, made small, and handed over.
+func decode[T any, P interface {
+	*T
+	metav1.Object
+}](apply func(P), shrink func(P)) func(object) error {
+	return func(o object) error {
+		u, ok := o.(*unstructured.Unstructured)
+		if !ok {
+			return errUnexpectedType
+		}
+		p := P(new(T))
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, p); err != nil {
+			return err
+		}
+		p.SetManagedFields(nil)
+		p.SetAnnotations(nil)
+		p.SetOwnerReferences(nil)
+		p.SetFinalizers(nil)
+		shrink(p)
+		apply(p)
+		return nil
+	}
+}
+
+func applyClient(r *registry.Registry) func(object) error {
+	return decode(r.ApplyClient, func(c *v1alpha1.OAuthClient) { c.Status = v1alpha1.OAuthClientStatus{} })
+}
+
+func applyCertificate(r *registry.Registry) func(object) error {
+	return decode(r.ApplyCertificate, func(c *v1alpha1.ClientCertificate) {
+		// From status only the pins are trusted. The certificates themselves are many
+		// times as large as their thumbprints, and no request needs them.
+		c.Status = v1alpha1.ClientCertificateStatus{Pins: c.Status.Pins}
+		for i := range c.Status.Pins {
+			c.Status.Pins[i].Certificate = ""
+		}
+	})
+}
+
+func applyResource(r *registry.Registry) func(object) error {
+	return decode(r.ApplyResource, func(p *v1alpha1.ProtectedResource) { p.Status = v1alpha1.ProtectedResourceStatus{} })
+}
+
+func applyRole(r *registry.Registry) func(object) error {
+	return decode(r.ApplyRole, func(role *v1alpha1.AppRole) {
+		role.Status = v1alpha1.AppRoleStatus{}
+		role.Spec.Description = ""
+	})
+}
+
+func applyAssignment(r *registry.Registry) func(object) error {
+	return decode(r.ApplyAssignment, func(a *v1alpha1.AppRoleAssignment) {
+		a.Status = v1alpha1.AppRoleAssignmentStatus{}
+		a.Spec.Reason = ""
+	})
+}
+
+// applyNamespace reads a namespace's policy from its metadata.
+func applyNamespace(r *registry.Registry) func(object) error {
+	return func(o object) error {
+		r.ApplyNamespace(rules.ParseNamespace(o.GetName(), o.GetLabels(), o.GetAnnotations()))
+		return nil
+	}
+}

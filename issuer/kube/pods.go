@@ -1,0 +1,155 @@
+package kube
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Memory of pods that are gone. A UID never lives twice, so that what is
+// remembered stays true; it saves the API server a question for each request of a
+// client that has not noticed yet.
+const (
+	maxGonePods = 16384
+	gonePodTTL  = time.Hour
+)
+
+// podUID is a UID in a third of the bytes of its text.
+type podUID [16]byte
+
+func podUIDOf(uid types.UID) (k podUID) {
+	if n, err := hex.Decode(k[:], []byte(strings.ReplaceAll(string(uid), "-", ""))); len(uid) == 36 && err == nil && n == len(k) {
+		return k
+	}
+	// The API server makes UUIDs; a longer text must not be cut short.
+	sum := sha256.Sum256([]byte(uid))
+	copy(k[:], sum[:])
+	return k
+}
+
+// pods is the sink of pods that have neither Succeeded nor Failed: their UIDs, and
+// when each ends, in 24 bytes and what the map adds.
+type pods struct {
+	now  func() time.Time
+	gone *recent[podUID]
+
+	mu     sync.RWMutex
+	living map[podUID]int64 // deletionTimestamp in Unix seconds; 0: not being deleted
+}
+
+func newPods(now func() time.Time) *pods {
+	return &pods{now: now, gone: newRecent[podUID](maxGonePods, gonePodTTL), living: map[podUID]int64{}}
+}
+
+// find says whether a pod lives, and when it ends if it is being deleted. Neither
+// living nor gone: not known here.
+func (p *pods) find(uid types.UID) (ends time.Time, living, gone bool) {
+	k := podUIDOf(uid)
+	p.mu.RLock()
+	at, ok := p.living[k]
+	p.mu.RUnlock()
+	if !ok {
+		return time.Time{}, false, p.gone.has(k, p.now())
+	}
+	if at != 0 {
+		ends = time.Unix(at, 0)
+	}
+	return ends, true, false
+}
+
+func endsAt(o object) int64 {
+	if at := o.GetDeletionTimestamp(); at != nil {
+		return at.Unix()
+	}
+	return 0
+}
+
+func (p *pods) put(o object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.living[podUIDOf(o.GetUID())] = endsAt(o)
+}
+
+// drop hears of pods that were deleted, and of those that have Succeeded or Failed.
+func (p *pods) drop(o object) { p.bury(podUIDOf(o.GetUID())) }
+
+func (p *pods) bury(k podUID) {
+	p.gone.add(k, p.now())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.living, k)
+}
+
+func (p *pods) replace(all []object) {
+	next := make(map[podUID]int64, len(all))
+	for _, o := range all {
+		next[podUIDOf(o.GetUID())] = endsAt(o)
+	}
+	p.mu.Lock()
+	old := p.living
+	p.living = next
+	p.mu.Unlock()
+	for k := range old {
+		if _, ok := next[k]; !ok {
+			p.gone.add(k, p.now())
+		}
+	}
+}
+
+// accounts is the sink of service accounts: the UID of each name.
+type accounts struct {
+	now  func() time.Time
+	gone *recent[types.NamespacedName]
+
+	mu   sync.RWMutex
+	uids map[types.NamespacedName]types.UID
+}
+
+func newAccounts(now func() time.Time) *accounts {
+	return &accounts{
+		now:  now,
+		gone: newRecent[types.NamespacedName](maxGoneAccounts, goneAccountTTL),
+		uids: map[types.NamespacedName]types.UID{},
+	}
+}
+
+// A service account that is gone may be made anew under its name at any moment, so
+// that this is remembered only for as long as it takes to hear of it.
+const (
+	maxGoneAccounts = 4096
+	goneAccountTTL  = time.Second
+)
+
+func (a *accounts) find(k types.NamespacedName) (uid types.UID, living, gone bool) {
+	a.mu.RLock()
+	uid, ok := a.uids[k]
+	a.mu.RUnlock()
+	return uid, ok, !ok && a.gone.has(k, a.now())
+}
+
+func (a *accounts) put(o object) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.uids[nameOf(o)] = o.GetUID()
+}
+
+func (a *accounts) drop(o object) {
+	a.gone.add(nameOf(o), a.now())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.uids, nameOf(o))
+}
+
+func (a *accounts) replace(all []object) {
+	next := make(map[types.NamespacedName]types.UID, len(all))
+	for _, o := range all {
+		next[nameOf(o)] = o.GetUID()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.uids = next
+}
