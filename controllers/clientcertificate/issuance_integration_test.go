@@ -1,0 +1,345 @@
+package clientcertificate_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"testing"
+	"time"
+
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/test/testenv"
+)
+
+func TestIssuesAndPinsACertificate(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.issued("checkout")
+	begun := time.Now()
+	w.create(c)
+	w.says(w.becomes(c, v1alpha1.ReasonReady), pin(c, v1alpha1.PinCurrent).Thumbprint, w.namespace+"/checkout")
+	took := time.Since(begun)
+	t.Logf("from create to pinned: %s", took)
+	if took > 2*time.Second {
+		t.Errorf("it took %s from create to pinned; more than 2 s is too long to wait", took)
+	}
+
+	certificate := &certmanagerv1.Certificate{ObjectMeta: w.meta("checkout")}
+	if err := w.env.Client.Get(t.Context(), client.ObjectKeyFromObject(certificate), certificate); err != nil {
+		t.Fatal(err)
+	}
+	if owner := metav1.GetControllerOf(certificate); owner == nil || owner.UID != c.UID {
+		t.Errorf("the Certificate's owner is %v; want the ClientCertificate", owner)
+	}
+	if limit := certificate.Spec.RevisionHistoryLimit; limit == nil || *limit != 3 {
+		t.Errorf("revisionHistoryLimit is %v; want 3", limit)
+	}
+	secret := &corev1.Secret{ObjectMeta: w.meta(c.Status.SecretName)}
+	if err := w.env.Client.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(secret.Data["tls.crt"])
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(pin(c, v1alpha1.PinCurrent).Certificate, string(pem.EncodeToMemory(block))); diff != "" {
+		t.Errorf("the pinned certificate is not the one in the Secret:\n%s", diff)
+	}
+	got := map[string]any{"cn": leaf.Subject.CommonName, "uri": leaf.URIs[0].String(), "ca": leaf.IsCA, "usages": leaf.ExtKeyUsage, "usage": leaf.KeyUsage}
+	want := map[string]any{
+		"cn": w.namespace + "/checkout", "uri": "spiffe://cluster.local/ns/" + w.namespace + "/oauthclient/checkout",
+		"ca": false, "usages": []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, "usage": x509.KeyUsageDigitalSignature,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the certificate (-want +got):\n%s", diff)
+	}
+}
+
+func TestOverlapOnRenewal(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.issued("checkout")
+	w.create(c)
+	w.becomes(c, v1alpha1.ReasonReady)
+	first := pin(c, v1alpha1.PinCurrent)
+
+	w.renew("checkout")
+	w.eventually(c, func(c *v1alpha1.ClientCertificate) error {
+		if ready(c).Status != metav1.ConditionTrue {
+			t.Fatalf("a renewal must keep Ready; it is %v", ready(c))
+		}
+		if got := states(c); got != "Current/2 Previous/1" {
+			return fmt.Errorf("pins: %s", got)
+		}
+		return nil
+	})
+	previous := pin(c, v1alpha1.PinPrevious)
+	if previous.Thumbprint != first.Thumbprint {
+		t.Errorf("the previous pin is %s; want the first, %s", previous.Thumbprint, first.Thumbprint)
+	}
+	if left := time.Until(previous.RetiresAt.Time); left < 14*time.Minute || left > 15*time.Minute {
+		t.Errorf("the previous pin retires in %s; want the overlap of 15m", left)
+	}
+	if c.Status.Revision != 2 {
+		t.Errorf("status.revision is %d; want 2", c.Status.Revision)
+	}
+}
+
+func TestPinSurvivesDeletedCertificateRequest(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.issued("checkout")
+	w.create(c)
+	w.becomes(c, v1alpha1.ReasonReady)
+	first := pin(c, v1alpha1.PinCurrent)
+	for _, r := range w.requests() {
+		if err := w.env.Client.Delete(t.Context(), &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(w, c, func(c *v1alpha1.ClientCertificate) { c.Spec.Overlap = &metav1.Duration{Duration: time.Hour} })
+	w.becomes(c, v1alpha1.ReasonReady)
+	if got := pin(c, v1alpha1.PinCurrent); got.Thumbprint != first.Thumbprint {
+		t.Errorf("the current pin is %q; want %s still", got.Thumbprint, first.Thumbprint)
+	}
+}
+
+func TestDistrustEndsPinAtOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.issued("checkout")
+	w.create(c)
+	w.becomes(c, v1alpha1.ReasonReady)
+	stolen := pin(c, v1alpha1.PinCurrent).Thumbprint
+	change(w, c, func(c *v1alpha1.ClientCertificate) { c.Spec.Distrust = []v1alpha1.Thumbprint{v1alpha1.Thumbprint(stolen)} })
+	w.says(w.becomes(c, v1alpha1.ReasonDistrusted), stolen, "cmctl renew", "checkout-mtls")
+	if len(c.Status.Pins) != 0 {
+		t.Errorf("pins: %s; want none", states(c))
+	}
+	w.renew("checkout")
+	w.becomes(c, v1alpha1.ReasonReady)
+	if got := states(c); got != "Current/2" {
+		t.Errorf("pins: %s; want the new one only", got)
+	}
+}
+
+func TestRefusesSecretOfSomebodyElse(t *testing.T) {
+	w := newWorld(t, nil)
+	secret := &corev1.Secret{ObjectMeta: w.meta("checkout-mtls"), Data: map[string][]byte{"password": []byte("precious")}}
+	w.create(secret)
+	c := w.issued("checkout")
+	w.create(c)
+	w.says(w.becomes(c, v1alpha1.ReasonSecretNameInUse), w.namespace+"/checkout-mtls", "neither reads nor overwrites", "delete secret checkout-mtls")
+	if err := w.env.Client.Get(t.Context(), client.ObjectKeyFromObject(secret), secret); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string][]byte{"password": []byte("precious")}, secret.Data); diff != "" {
+		t.Errorf("the Secret was changed:\n%s", diff)
+	}
+	if len(c.Status.Pins) != 0 || c.Status.SecretName != "" {
+		t.Errorf("pins %q, secretName %q; want none", states(c), c.Status.SecretName)
+	}
+	if err := w.env.Client.Delete(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(c, v1alpha1.ReasonReady)
+}
+
+// Somebody who may write Secrets dresses one up as cert-manager's own.
+func TestRefusesSecretThatLooksLikeCertManagers(t *testing.T) {
+	w := newWorld(t, nil)
+	adopted := w.certificate("other", "shared")
+	w.create(adopted)
+	testenv.Eventually(t, func(ctx context.Context) error {
+		return w.env.Client.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "shared"}, &corev1.Secret{})
+	})
+	if err := w.env.Client.Delete(t.Context(), adopted); err != nil { // its Secret stays
+		t.Fatal(err)
+	}
+	c := w.issued("checkout")
+	c.Spec.Issuance.SecretName = "shared"
+	w.create(c)
+	w.becomes(c, v1alpha1.ReasonSecretNameInUse)
+
+	// The way round by adopting it first, so that status names the Secret.
+	d := w.adopting("detour", "other")
+	w.create(w.certificate("other", "shared"))
+	w.create(d)
+	w.eventually(d, func(d *v1alpha1.ClientCertificate) error {
+		if d.Status.SecretName != "shared" {
+			return fmt.Errorf("secretName %q", d.Status.SecretName)
+		}
+		return nil
+	})
+	if err := w.env.Client.Delete(t.Context(), w.certificate("other", "shared")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.env.Client.Delete(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.env.Client.Delete(t.Context(), w.certificate("checkout", "shared")); err != nil { // no garbage collector here
+		t.Fatal(err)
+	}
+	change(w, d, func(d *v1alpha1.ClientCertificate) {
+		d.Spec.CertificateRef, d.Spec.Issuance = nil, c.Spec.Issuance
+	})
+	w.becomes(d, v1alpha1.ReasonSecretNameInUse)
+}
+
+// Deleting the Certificate is how many people have a new one made.
+func TestMakesADeletedCertificateAgain(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.issued("checkout")
+	w.create(c)
+	w.becomes(c, v1alpha1.ReasonReady)
+	first := pin(c, v1alpha1.PinCurrent).Thumbprint
+	if err := w.env.Client.Delete(t.Context(), w.certificate("checkout", "")); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually(c, func(c *v1alpha1.ClientCertificate) error {
+		if r := ready(c); r.Status != metav1.ConditionTrue || pin(c, v1alpha1.PinCurrent).Thumbprint == first {
+			return fmt.Errorf("Ready is %v, pins %s", r, states(c))
+		}
+		return nil
+	})
+	if got := pin(c, v1alpha1.PinPrevious).Thumbprint; got != first {
+		t.Errorf("the previous pin is %q; want %s, within its overlap", got, first)
+	}
+}
+
+func TestRefusesCertificateOfSomebodyElse(t *testing.T) {
+	w := newWorld(t, nil)
+	theirs := w.certificate("checkout", "theirs")
+	w.create(theirs)
+	c := w.issued("checkout")
+	w.create(c)
+	w.says(w.becomes(c, v1alpha1.ReasonCertificateNotOurs), w.namespace+"/checkout", "spec.certificateRef")
+	if err := w.env.Client.Get(t.Context(), client.ObjectKeyFromObject(theirs), theirs); err != nil {
+		t.Fatal(err)
+	}
+	if theirs.Spec.SecretName != "theirs" || len(theirs.OwnerReferences) != 0 {
+		t.Errorf("the Certificate was changed: %v %v", theirs.Spec, theirs.OwnerReferences)
+	}
+
+	d := w.issued("other-name")
+	d.Spec.Issuance.SecretName = "theirs"
+	w.create(d)
+	w.says(w.becomes(d, v1alpha1.ReasonSecretNameInUse), w.namespace+"/checkout")
+	if err := w.env.Client.Delete(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	w.becomes(c, v1alpha1.ReasonReady) // heals when the Certificate goes
+}
+
+func TestOfTwoWithOneSecretTheOlderHasIt(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.issued("first")
+	c.Spec.Issuance.SecretName = "shared"
+	w.create(c)
+	w.becomes(c, v1alpha1.ReasonReady)
+	d := w.issued("a-second")
+	d.Spec.Issuance.SecretName = "shared"
+	w.create(d)
+	w.says(w.becomes(d, v1alpha1.ReasonSecretNameInUse), "Certificate "+w.namespace+"/first")
+}
+
+func TestRefusesIssuerThatIsNotAllowed(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.issued("checkout")
+	c.Spec.Issuance.IssuerRef = v1alpha1.IssuerReference{Name: "workload-root", Kind: "ClusterIssuer"}
+	w.create(c)
+	w.says(w.becomes(c, v1alpha1.ReasonIssuerNotAllowed), "ClusterIssuer.cert-manager.io/workload-root", v1alpha1.AnnotationIssuers)
+	var list certmanagerv1.CertificateList
+	if err := w.env.Client.List(t.Context(), &list, client.InNamespace(w.namespace)); err != nil || len(list.Items) > 0 {
+		t.Errorf("Certificates: %v, %v; want none", list.Items, err)
+	}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
+	change(w, ns, func(ns *corev1.Namespace) {
+		ns.Annotations = map[string]string{v1alpha1.AnnotationIssuers: "ClusterIssuer/workload-root"}
+	})
+	w.becomes(c, v1alpha1.ReasonReady)
+
+	// Withdrawn, its pins last, and nothing new is pinned.
+	change(w, ns, func(ns *corev1.Namespace) { ns.Annotations = nil })
+	w.becomes(c, v1alpha1.ReasonIssuerNotAllowed)
+	w.renew("checkout")
+	testenv.Eventually(t, func(ctx context.Context) error {
+		certificate := &certmanagerv1.Certificate{ObjectMeta: w.meta("checkout")}
+		if err := w.env.Client.Get(ctx, client.ObjectKeyFromObject(certificate), certificate); err != nil {
+			return err
+		}
+		if *certificate.Status.Revision != 2 {
+			return fmt.Errorf("revision %d", *certificate.Status.Revision)
+		}
+		return nil
+	})
+	change(w, c, func(c *v1alpha1.ClientCertificate) { c.Spec.Overlap = &metav1.Duration{Duration: time.Hour} })
+	w.becomes(c, v1alpha1.ReasonIssuerNotAllowed)
+	if got := states(c); got != "Current/1" {
+		t.Errorf("pins: %s; want the old one only", got)
+	}
+}
+
+func TestShowsWhyAnIssuerDoesNotIssue(t *testing.T) {
+	w := newWorld(t, map[string]string{v1alpha1.AnnotationIssuers: "Issuer/nowhere"})
+	c := w.issued("checkout")
+	c.Spec.Issuance.IssuerRef = v1alpha1.IssuerReference{Name: "nowhere"}
+	w.create(c)
+	w.eventually(c, func(c *v1alpha1.ClientCertificate) error {
+		if r := ready(c); r.Reason != v1alpha1.ReasonIssuing || !contains(r.Message, `"nowhere" not found`) {
+			return fmt.Errorf("Ready is %v", r)
+		}
+		return nil
+	})
+	change(w, c, func(c *v1alpha1.ClientCertificate) {
+		c.Spec.Issuance.IssuerRef = v1alpha1.IssuerReference{Name: testenv.WorkloadCA, Kind: "ClusterIssuer"}
+	})
+	w.becomes(c, v1alpha1.ReasonReady)
+}
+
+func TestWaitsForItsClient(t *testing.T) {
+	w := newWorld(t, nil)
+	c := w.issued("late")
+	c.Spec.ClientRef.Name = "late"
+	w.create(c)
+	w.says(w.becomes(c, v1alpha1.ReasonClientNotFound), `"late"`)
+	w.create(&v1alpha1.OAuthClient{ObjectMeta: w.meta("late"), Spec: v1alpha1.OAuthClientSpec{
+		Authentication: v1alpha1.ClientAuthentication{Certificate: &v1alpha1.CertificateCredential{Methods: []v1alpha1.CertificateMethod{"tls_client_auth"}}},
+	}})
+	w.becomes(c, v1alpha1.ReasonReady)
+}
+
+// forged is a CertificateRequest that a user makes by hand to look like
+// cert-manager's, for a key of the user's own.
+func (w world) forged(owner *certmanagerv1.Certificate, revision string) *certmanagerv1.CertificateRequest {
+	w.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		w.Fatal(err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return &certmanagerv1.CertificateRequest{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: w.namespace, GenerateName: owner.Name + "-",
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(owner, certmanagerv1.SchemeGroupVersion.WithKind("Certificate"))},
+			Annotations: map[string]string{
+				"cert-manager.io/certificate-name": owner.Name, "cert-manager.io/certificate-revision": revision,
+			},
+		},
+		Spec: certmanagerv1.CertificateRequestSpec{
+			Request:   pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}),
+			IssuerRef: owner.Spec.IssuerRef, Username: "system:serviceaccount:cert-manager:cert-manager",
+			Usages: []certmanagerv1.KeyUsage{certmanagerv1.UsageDigitalSignature, certmanagerv1.UsageClientAuth},
+		},
+	}
+}

@@ -1,0 +1,83 @@
+package clientcertificate
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/status"
+)
+
+// What the controller itself reads and writes. Not a word of Secrets.
+//
+// +kubebuilder:rbac:groups=lanyard.dev,resources=clientcertificates,verbs=get;list;watch
+// +kubebuilder:rbac:groups=lanyard.dev,resources=clientcertificates/status,verbs=update
+// +kubebuilder:rbac:groups=lanyard.dev,resources=oauthclients,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=cert-manager.io,resources=certificaterequests,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// reconciler makes status say what is so.
+type reconciler struct {
+	client      client.Client
+	recorder    status.EventRecorder
+	now         func() time.Time
+	policy      Policy
+	certManager *certManager
+	metrics     *metrics
+}
+
+// Reconcile brings one ClientCertificate up to date.
+func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	object, err := get(ctx, r.client, request.Namespace, request.Name, &v1alpha1.ClientCertificate{})
+	if err != nil || object == nil || object.DeletionTimestamp != nil {
+		return ctrl.Result{}, err
+	}
+	o, err := r.observe(ctx, object)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	decision := r.policy.decide(o)
+	rejected, err := r.act(ctx, o, decision)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	seen := r.policy.see(o)
+	end := conclude(o, seen, decision, rejected)
+	if !equality.Semantic.DeepEqual(object.Status, end.status) {
+		if err := r.write(ctx, object, end.status); err != nil {
+			return ctrl.Result{}, err
+		}
+		r.tell(ctx, o, seen, end.status)
+	}
+	return result(o, end, rejected.Reason != ""), nil
+}
+
+// write replaces the whole status, so that nothing that others wrote there stays.
+// The object's resourceVersion is a precondition: pins follow from those of before,
+// and a stale copy of them must not win, nor a status outlive its object.
+func (r *reconciler) write(ctx context.Context, object *v1alpha1.ClientCertificate, next v1alpha1.ClientCertificateStatus) error {
+	updated := object.DeepCopy()
+	updated.Status = next
+	return r.client.Status().Update(ctx, updated, client.FieldOwner(FieldOwner))
+}
+
+// retryRejected is how long after a refusal of the API server the same is tried
+// again: what refused it, an admission policy, may have changed.
+const retryRejected = time.Minute
+
+func result(o *observation, end conclusion, rejected bool) ctrl.Result {
+	var again time.Duration
+	if !end.next.IsZero() {
+		again = end.next.Sub(o.now)
+	}
+	if rejected && (again == 0 || again > retryRejected) {
+		again = retryRejected
+	}
+	return ctrl.Result{RequeueAfter: again}
+}
