@@ -27,7 +27,8 @@ type TokenService interface {
 
 // Keys are the public halves of the signing keys.
 type Keys interface {
-	// JWKS is the key set and its entity tag, quoted; empty if there is none yet.
+	// JWKS is the key set and its entity tag, quoted. The tag is empty if there are
+	// no keys yet.
 	JWKS(now time.Time) (body []byte, etag string)
 	// Algorithms that tokens are signed with; none if there is no key yet.
 	Algorithms(now time.Time) []jose.Algorithm

@@ -19,7 +19,8 @@ func (a *API) keys(x *exchange) {
 		return
 	}
 	body, etag := a.cfg.Keys.JWKS(x.start)
-	if len(body) == 0 {
+	if etag == "" {
+		// An empty set would be kept for as long as a good one.
 		x.refuse(oauth.NewError(oauth.ErrNotReady, ""))
 		return
 	}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/lanyard-dev/lanyard/issuer/httpapi"
+)
+
+// Options are the flags.
+type Options struct {
+	IssuerURL             string
+	Listen, OpsListen     string
+	TLSCert, TLSKey       string
+	Namespace             string
+	SigningKeySecret      string
+	ControllerLease       string
+	ClusterDomain         string
+	ServiceAccountIssuers []string
+	MaxStaleness          time.Duration
+	Kubeconfig            string
+	LogLevel              string
+	PeerRate, ClientRate  float64
+	PeerBurst             int
+	ClientBurst           int
+	MaxConnections        int
+	ShutdownDelay         time.Duration
+}
+
+// AddFlags adds a flag for each option.
+func (o *Options) AddFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.IssuerURL, "issuer-url", "", "issuer identifier: the iss of tokens, the audience of assertions, and what the endpoints' URLs begin with (default https://lanyard-issuer.<namespace>.svc)")
+	f.StringVar(&o.Listen, "listen", ":8443", "address of the OAuth endpoints, over TLS")
+	f.StringVar(&o.OpsListen, "ops-listen", ":8080", "address of /healthz, /readyz and /metrics, plain")
+	f.StringVar(&o.TLSCert, "tls-cert", "/etc/lanyard/tls/tls.crt", "file with the issuer's own certificate chain, PEM; read again when it changes")
+	f.StringVar(&o.TLSKey, "tls-key", "/etc/lanyard/tls/tls.key", "file with its private key, PEM")
+	f.StringVar(&o.Namespace, "namespace", "", "namespace of the signing keys' Secret and the controller's Lease (default $POD_NAMESPACE, else lanyard-system)")
+	f.StringVar(&o.SigningKeySecret, "signing-key-secret", "lanyard-signing-keys", "Secret with the signing keys")
+	f.StringVar(&o.ControllerLease, "controller-lease", "lanyard-controller", "Lease that the controller renews; its renewals measure how far behind the watches are")
+	f.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
+	f.StringSliceVar(&o.ServiceAccountIssuers, "service-account-issuer", nil, "further issuer of this cluster's service account tokens, while the cluster changes its own (repeatable)")
+	f.DurationVar(&o.MaxStaleness, "max-staleness", 15*time.Minute, "how long to go on from memory without hearing of the API server; then requests are answered 503")
+	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file that says where the API server is (default $KUBECONFIG, else the pod's service account)")
+	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.Float64Var(&o.PeerRate, "peer-rate", 2000, "token requests a second that one address may make; 0: no limit")
+	f.IntVar(&o.PeerBurst, "peer-burst", 4000, "token requests that one address may make at once")
+	f.Float64Var(&o.ClientRate, "client-rate", 1000, "token requests a second that one client may make; 0: no limit")
+	f.IntVar(&o.ClientBurst, "client-burst", 2000, "token requests that one client may make at once")
+	f.IntVar(&o.MaxConnections, "max-connections", httpapi.DefaultMaxConnections, "connections at the same time; beyond them those that have been idle longest are closed")
+	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve on after SIGTERM, not ready, until no more requests are sent here")
+}
+
+// Complete fills in what depends on other options and on the environment.
+func (o *Options) Complete(getenv func(string) string) {
+	if o.Namespace == "" {
+		o.Namespace = getenv("POD_NAMESPACE")
+	}
+	if o.Namespace == "" {
+		o.Namespace = "lanyard-system"
+	}
+	if o.IssuerURL == "" {
+		o.IssuerURL = "https://lanyard-issuer." + o.Namespace + ".svc"
+	}
+}
+
+// Validate says which flags are wrong, what they are and what they may be.
+func (o *Options) Validate() error {
+	var errs []error
+	wrong := func(flag string, value any, want string) {
+		errs = append(errs, fmt.Errorf("--%s=%v: %s", flag, value, want))
+	}
+	if !issuerURL(o.IssuerURL) {
+		wrong("issuer-url", o.IssuerURL, "must be https://<host>[:<port>] in lower case, without user, path, query or fragment, for example https://lanyard-issuer.lanyard-system.svc")
+	}
+	for _, a := range []struct{ flag, value string }{{"listen", o.Listen}, {"ops-listen", o.OpsListen}} {
+		if _, _, err := net.SplitHostPort(a.value); err != nil {
+			wrong(a.flag, a.value, "must be [<host>]:<port>, for example :8443")
+		}
+	}
+	for _, s := range []struct{ flag, value string }{
+		{"tls-cert", o.TLSCert}, {"tls-key", o.TLSKey}, {"signing-key-secret", o.SigningKeySecret},
+		{"controller-lease", o.ControllerLease}, {"cluster-domain", o.ClusterDomain},
+	} {
+		if s.value == "" {
+			wrong(s.flag, s.value, "must not be empty")
+		}
+	}
+	for _, i := range o.ServiceAccountIssuers {
+		if i == "" || i == o.IssuerURL {
+			wrong("service-account-issuer", i, "must be the issuer of service account tokens, not this one")
+		}
+	}
+	if o.MaxStaleness < 2*time.Minute {
+		// An idle watch is heard of about every minute.
+		wrong("max-staleness", o.MaxStaleness, "must be 2m or more")
+	}
+	if _, err := o.level(); err != nil {
+		wrong("log-level", o.LogLevel, "must be debug, info, warn or error")
+	}
+	for _, n := range []struct {
+		flag  string
+		value float64
+	}{
+		{"peer-rate", o.PeerRate}, {"peer-burst", float64(o.PeerBurst)}, {"client-rate", o.ClientRate},
+		{"client-burst", float64(o.ClientBurst)}, {"shutdown-delay", o.ShutdownDelay.Seconds()},
+	} {
+		if n.value < 0 {
+			wrong(n.flag, n.value, "must not be negative")
+		}
+	}
+	if o.MaxConnections < 1 {
+		wrong("max-connections", o.MaxConnections, "must be 1 or more")
+	}
+	return errors.Join(errs...)
+}
+
+// issuerURL says whether s can be an issuer identifier: what RFC 8414 section 2
+// asks for, and no path, because the endpoints are at the root.
+func issuerURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != "" && s == "https://"+strings.ToLower(u.Host)
+}
+
+func (o *Options) level() (level slog.Level, err error) {
+	err = level.UnmarshalText([]byte(o.LogLevel))
+	return level, err
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
+
+	"github.com/lanyard-dev/lanyard/issuer/clientauth"
+	"github.com/lanyard-dev/lanyard/issuer/httpapi"
+	"github.com/lanyard-dev/lanyard/issuer/kube"
+	"github.com/lanyard-dev/lanyard/issuer/mint"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/registry"
+	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
+)
+
+// shutdownTimeout is how long requests that are being served may take to end.
+const shutdownTimeout = 15 * time.Second
+
+// Run serves until ctx ends, and then until what was begun is done. It logs to w.
+func Run(ctx context.Context, o Options, w io.Writer) error {
+	level, err := o.level()
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	klog.SetSlogLogger(log) // what client-go says
+
+	own, err := loadCertificate(o.TLSCert, o.TLSKey, log)
+	if err != nil {
+		return err
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	known := registry.New(o.ClusterDomain)
+	keys := mint.NewKeys()
+	cluster, err := newCluster(o, known, keys, metrics, log)
+	if err != nil {
+		return err
+	}
+	api, err := newAPI(o, known, keys, cluster, metrics, log)
+	if err != nil {
+		return err
+	}
+	health := &health{cluster: cluster}
+	server := httpapi.NewServer(api, httpapi.ServerConfig{GetCertificate: own.get, MaxConnections: o.MaxConnections})
+	ops := &http.Server{
+		Handler:           httpapi.NewOps(health, metrics, log),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+
+	// What is known of the cluster is kept up to date until the last request is answered.
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { cluster.Run(background) })
+	wg.Go(func() { own.run(background) })
+	wg.Go(func() { announce(background, cluster, log) })
+	return serve(ctx, o, &servers{public: server, api: api, ops: ops, health: health}, log)
+}
+
+func newCluster(o Options, known *registry.Registry, keys *mint.Keys, metrics prometheus.Registerer, log *slog.Logger) (*kube.Cluster, error) {
+	cfg, err := restConfig(o.Kubeconfig)
+	if err != nil {
+		return nil, fmt.Errorf("--kubeconfig=%s: %w", o.Kubeconfig, err)
+	}
+	return kube.New(kube.Config{
+		REST:                  cfg,
+		Registry:              known,
+		Keys:                  keys,
+		Namespace:             o.Namespace,
+		SigningKeySecret:      o.SigningKeySecret,
+		ControllerLease:       o.ControllerLease,
+		ServiceAccountIssuers: o.ServiceAccountIssuers,
+		MaxStaleness:          o.MaxStaleness,
+		Now:                   time.Now,
+		Log:                   log,
+		Metrics:               metrics,
+	})
+}
+
+// restConfig finds the API server as kubectl does.
+func restConfig(kubeconfig string) (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = kubeconfig
+	cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	cfg.UserAgent = "lanyard-issuer"
+	cfg.QPS, cfg.Burst = 100, 300 // look-ups have a limit of their own
+	return cfg, nil
+}
+
+func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.Cluster, metrics prometheus.Registerer, log *slog.Logger) (*httpapi.API, error) {
+	service := &tokenservice.Service{
+		Authenticator: &clientauth.Authenticator{
+			Registry:  known,
+			Cluster:   cluster.Keys,
+			Workloads: cluster.Workloads,
+			Audience:  o.IssuerURL,
+		},
+		Registry: known,
+		Minter:   &mint.Minter{Issuer: o.IssuerURL, Keys: keys, Random: rand.Reader},
+		Now:      time.Now,
+	}
+	return httpapi.New(httpapi.Config{
+		Issuer:    o.IssuerURL,
+		Service:   service,
+		Keys:      keys,
+		Health:    cluster,
+		PerPeer:   httpapi.Rate{PerSecond: o.PeerRate, Burst: o.PeerBurst},
+		PerClient: httpapi.Rate{PerSecond: o.ClientRate, Burst: o.ClientBurst},
+		Random:    rand.Reader,
+		Now:       time.Now,
+		Log:       log,
+		Metrics:   metrics,
+		Sizes:     known.Sizes,
+	})
+}
+
+// health is what /readyz tells: the cluster's, until the end has begun.
+type health struct {
+	cluster *kube.Cluster
+	ending  atomic.Bool
+}
+
+// Ready implements httpapi.Health.
+func (h *health) Ready() *oauth.Error {
+	if h.ending.Load() {
+		return oauth.NewError(oauth.ErrNotReady, "the issuer is about to stop")
+	}
+	return h.cluster.Ready()
+}
+
+// announce logs the moment from which requests are answered.
+func announce(ctx context.Context, cluster *kube.Cluster, log *slog.Logger) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	began := time.Now()
+	for cluster.Ready() != nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+	log.Info("ready", "after_ms", time.Since(began).Milliseconds())
+	// Reading all lists for the first time leaves several times as much behind.
+	debug.FreeOSMemory()
+}
+
+type servers struct {
+	public *httpapi.Server
+	api    *httpapi.API
+	ops    *http.Server
+	health *health
+}
+
+// serve listens on both ports until ctx ends, then says that it is not ready,
+// serves on for a while, and ends when the last request is answered.
+func serve(ctx context.Context, o Options, s *servers, log *slog.Logger) error {
+	var lc net.ListenConfig
+	public, err := lc.Listen(ctx, "tcp", o.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen=%s: %w", o.Listen, err)
+	}
+	plain, err := lc.Listen(ctx, "tcp", o.OpsListen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--ops-listen=%s: %w", o.OpsListen, err), public.Close())
+	}
+	log.Info("listening", "issuer", o.IssuerURL, "address", public.Addr().String(), "ops_address", plain.Addr().String())
+
+	failed := make(chan error, 2)
+	go func() { failed <- s.public.Serve(public) }()
+	go func() { failed <- s.ops.Serve(plain) }()
+	select {
+	case err := <-failed:
+		return errors.Join(err, s.public.Shutdown(ctx), s.ops.Close())
+	case <-ctx.Done():
+	}
+
+	log.Info("stopping", "delay", o.ShutdownDelay.String())
+	s.health.ending.Store(true)
+	s.api.Drain()
+	time.Sleep(o.ShutdownDelay)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := s.public.Shutdown(ending); err != nil {
+		log.Warn("requests were cut off", "error", err)
+	}
+	_ = s.ops.Close()
+	log.Info("stopped")
+	return nil
+}
