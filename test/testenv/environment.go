@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/hack/cluster"
@@ -29,7 +32,8 @@ type Options struct {
 	// ControllerManager runs kube-controller-manager: service accounts, garbage
 	// collection, deletion of namespaces.
 	ControllerManager bool
-	// Log takes what the processes write; nil: a failed start says the end of it.
+	// Log takes what the processes and the controllers write; nil: nobody, and a failed
+	// start says the end of it.
 	Log io.Writer
 }
 
@@ -103,6 +107,7 @@ func Start(ctx context.Context, opts Options) (e *Environment, err error) {
 	if e.log == nil {
 		e.log = io.Discard
 	}
+	logf.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(e.log, nil)))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Stop())

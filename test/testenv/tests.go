@@ -100,14 +100,18 @@ func Eventually(t *testing.T, condition func(ctx context.Context) error) {
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
+	var last error
 	for {
 		err := condition(ctx)
 		if err == nil {
 			return
 		}
+		if last == nil || ctx.Err() == nil { // that time is up says nothing
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("still not so after %s: %v", patience, err)
+			t.Fatalf("still not so after %s: %v", patience, last)
 		case <-tick.C:
 		}
 	}
