@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cores returns a core for the servers and another for the load, of those that
+// this process may use.
+func cores() (server, load int, err error) {
+	var allowed unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+		return 0, 0, fmt.Errorf("cannot tell which cores may be used: %w", err)
+	}
+	found := make([]int, 0, 2)
+	for core := 0; core < len(allowed)*64 && len(found) < 2; core++ {
+		if allowed.IsSet(core) {
+			found = append(found, core)
+		}
+	}
+	if len(found) < 2 {
+		return 0, 0, fmt.Errorf("two cores are needed, one for the server and one for the load; this process may use %d", allowed.Count())
+	}
+	return found[1], found[0], nil
+}
+
+// onCore calls start on a thread that is pinned to one core. A process that start
+// starts inherits that with all its threads, from its first instruction on.
+func onCore(core int, start func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, only unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return fmt.Errorf("cannot read this thread's cores: %w", err)
+	}
+	only.Set(core)
+	if err := unix.SchedSetaffinity(0, &only); err != nil {
+		return fmt.Errorf("cannot pin to core %d: %w", core, err)
+	}
+	err := start()
+	if restore := unix.SchedSetaffinity(0, &before); restore != nil && err == nil {
+		err = fmt.Errorf("cannot unpin from core %d: %w", core, restore)
+	}
+	return err
+}
+
+// cpuTime is the processor time that a process has used so far.
+func cpuTime(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseCPUTime(string(stat))
+}
+
+// peakMemory is the most memory, in bytes, that a process has had resident.
+func peakMemory(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parsePeakMemory(string(status))
+}

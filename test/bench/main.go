@@ -1,0 +1,132 @@
+// Command bench measures how many tokens the issuer gives in a second on one core,
+// beside a floor: a bare net/http TLS handler that does the cryptography and
+// nothing else, on the same core in the same run. It prints a table and writes
+// bench.json.
+//
+// The issuer is the real one: handler, authentication, registry with a hundred
+// clients, policy, rate limiter, audit log and metrics; only the API server is
+// missing, whose caches two maps stand for. Servers run in processes of their own,
+// pinned to one core, the load in another, pinned to a second one, and everything
+// stays on the loopback interface. The bench ends what it started, and nothing else.
+//
+//	go run ./test/bench                         # what make bench does
+//	go run ./test/bench -only federated -profile /tmp/prof   # CPU and allocation profiles
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+)
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	if err := task(ctx, os.Args[1:]); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+		os.Exit(1) //nolint:gocritic // the process ends, and with it the signal handler
+	}
+}
+
+// task does what the first argument names. The bench starts itself again for the
+// servers and the load.
+func task(ctx context.Context, args []string) error {
+	name := ""
+	if len(args) > 0 {
+		name = args[0]
+	}
+	switch name {
+	case serverFloor, serverIssuer:
+		return runServer(name, os.Stdin, os.Stdout)
+	case "load":
+		return runLoad(ctx, os.Stdin, os.Stdout)
+	default:
+		o, err := parseOptions(args)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, o.length()+time.Minute)
+		defer cancel()
+		return bench(ctx, o, os.Stdout)
+	}
+}
+
+// options of the bench.
+type options struct {
+	rounds, connections int
+	duration, warmup    time.Duration
+	only, out, profiles string
+}
+
+// maxLength bounds what is measured, the pauses between not counted.
+const maxLength = 150 * time.Second
+
+func parseOptions(args []string) (options, error) {
+	o := options{warmup: 300 * time.Millisecond}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.IntVar(&o.rounds, "rounds", 7, "how often everything is measured in turn")
+	flags.DurationVar(&o.duration, "duration", 2*time.Second, "how long each measurement takes")
+	flags.IntVar(&o.connections, "connections", 8, "kept connections, each with one request under way")
+	flags.StringVar(&o.only, "only", "", "measure this row only, with its floor")
+	flags.StringVar(&o.out, "out", "bench.json", "the file that the figures are written to")
+	flags.StringVar(&o.profiles, "profile", "", "a folder for profiles of the servers, which slow them a little")
+	if err := flags.Parse(args); err != nil {
+		return options{}, err
+	}
+	switch {
+	case flags.NArg() > 0:
+		return options{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
+	case o.rounds < 1 || o.connections < 1 || o.connections > 1000:
+		return options{}, errors.New("-rounds and -connections must be at least 1, and -connections at most 1000")
+	case o.duration < 100*time.Millisecond || o.length() > maxLength:
+		return options{}, fmt.Errorf("-rounds and -duration come to %v; everything must take at most %v, and each measurement at least 100ms", o.length(), maxLength)
+	}
+	if len(o.compared()) == 0 {
+		return options{}, fmt.Errorf("-only %q names no row; there are: %q", o.only, names(comparisons()))
+	}
+	return o, nil
+}
+
+// compared are the rows that are asked for.
+func (o options) compared() []comparison {
+	var out []comparison
+	for _, c := range comparisons() {
+		if o.only == "" || c.name == o.only {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// measured are the contenders that those rows need, in the order of a round.
+func (o options) measured() []contender {
+	var out []contender
+	for _, c := range contenders() {
+		for _, row := range o.compared() {
+			if row.ours == c.name || row.floor == c.name {
+				out = append(out, c)
+				break
+			}
+		}
+	}
+	return out
+}
+
+// length is how long the measurements take together.
+func (o options) length() time.Duration {
+	return time.Duration(o.rounds*len(o.measured())) * (o.warmup + o.duration)
+}
+
+func names(rows []comparison) []string {
+	var out []string
+	for _, r := range rows {
+		out = append(out, r.name)
+	}
+	return out
+}
