@@ -1,0 +1,26 @@
+package approleassignment
+
+import (
+	"time"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/status"
+)
+
+// conclude says what the status becomes.
+func conclude(f facts, d decision, now time.Time) v1alpha1.AppRoleAssignmentStatus {
+	a := f.assignment
+	return v1alpha1.AppRoleAssignmentStatus{
+		ObservedGeneration: a.Generation,
+		Conditions:         status.Ready(a.Status.Conditions, d.verdict, a.Generation, now),
+		ClientCount:        int32(min(d.covered, 1<<30)), //nolint:gosec // bounded
+	}
+}
+
+// end is when the decision ends by itself; zero: never.
+func (f facts) end() time.Time {
+	if e := f.assignment.Spec.ExpiresAt; e != nil {
+		return e.Time
+	}
+	return time.Time{}
+}

@@ -1,0 +1,113 @@
+package oauthclient
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/status"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
+)
+
+// conclude says what the status becomes.
+func conclude(f facts, d decision, now time.Time) v1alpha1.OAuthClientStatus {
+	c := f.client
+	s := v1alpha1.OAuthClientStatus{
+		ObservedGeneration: c.Generation,
+		ClientID:           rules.ClientID(c),
+	}
+	granted := 0
+	for i, g := range d.grants {
+		role := v1alpha1.ClientRoleStatus{
+			Namespace:  c.Spec.Roles[i].Namespace,
+			Name:       c.Spec.Roles[i].Name,
+			State:      g.State,
+			Assignment: g.Assignment,
+			Message:    g.Message,
+		}
+		if r := f.roles[i].Role; r != nil {
+			role.Value = r.Spec.Value
+		}
+		if r := f.roles[i].Resource; r != nil {
+			role.Identifier = r.Spec.Identifier
+		}
+		if !g.ExpiresAt.IsZero() {
+			// As fine as the API keeps it, or every look would find a change.
+			role.ExpiresAt = &metav1.Time{Time: g.ExpiresAt.Truncate(time.Second)}
+		}
+		if g.State == v1alpha1.RoleGranted {
+			granted++
+		}
+		s.Roles = append(s.Roles, role)
+	}
+	s.RolesGranted = fmt.Sprintf("%d/%d", granted, len(d.grants))
+	s.Conditions = status.Ready(c.Status.Conditions, d.verdict, c.Generation, now)
+	s.Conditions = status.Set(s.Conditions, rolesGranted(s.Roles, granted, c.Generation), now)
+	return s
+}
+
+// severity is the order in which what is not granted is named, the most severe
+// first, and the reason of RolesGranted that goes with it.
+var severity = [...]struct {
+	state  v1alpha1.RoleState
+	reason string
+}{
+	{v1alpha1.RoleNotFound, v1alpha1.ReasonRolesNotFound},
+	{v1alpha1.RoleDenied, v1alpha1.ReasonRolesDenied},
+	{v1alpha1.RoleExpired, v1alpha1.ReasonRolesExpired},
+	{v1alpha1.RolePending, v1alpha1.ReasonRolesPending},
+}
+
+// rolesGranted says whether every role is granted, and names the first that most
+// needs somebody's attention.
+func rolesGranted(roles []v1alpha1.ClientRoleStatus, granted int, generation int64) metav1.Condition {
+	condition := metav1.Condition{
+		Type: v1alpha1.ConditionRolesGranted, Status: metav1.ConditionTrue, ObservedGeneration: generation,
+		Reason: v1alpha1.ReasonAllGranted, Message: fmt.Sprintf("%d of %d roles are granted", granted, len(roles)),
+	}
+	if len(roles) == 0 {
+		condition.Reason, condition.Message = v1alpha1.ReasonNoneRequested, "spec.roles asks for no role"
+		return condition
+	}
+	for _, worst := range severity {
+		for _, role := range roles {
+			if role.State == worst.state {
+				condition.Status, condition.Reason = metav1.ConditionFalse, worst.reason
+				condition.Message += fmt.Sprintf("; %s/%s is %s: %s", role.Namespace, role.Name, role.State, role.Message)
+				return condition
+			}
+		}
+	}
+	return condition
+}
+
+// changedRoles returns the roles whose state is another than before. That a role
+// which is asked for anew waits is no news: it says so in the condition.
+func changedRoles(before, after []v1alpha1.ClientRoleStatus) []v1alpha1.ClientRoleStatus {
+	type name struct{ namespace, name string }
+	was := map[name]v1alpha1.RoleState{}
+	for _, r := range before {
+		was[name{r.Namespace, r.Name}] = r.State
+	}
+	var changed []v1alpha1.ClientRoleStatus
+	for _, r := range after {
+		state, known := was[name{r.Namespace, r.Name}]
+		if state != r.State && (known || r.State != v1alpha1.RolePending) {
+			changed = append(changed, r)
+		}
+	}
+	return changed
+}
+
+// ends are the moments at which a grant ends by itself.
+func (d decision) ends() []time.Time {
+	var ends []time.Time
+	for _, g := range d.grants {
+		if g.State == v1alpha1.RoleGranted {
+			ends = append(ends, g.ExpiresAt)
+		}
+	}
+	return ends
+}

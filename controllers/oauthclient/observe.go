@@ -1,0 +1,51 @@
+package oauthclient
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/index"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
+)
+
+// facts is everything that the status of a client rests on.
+type facts struct {
+	client    *v1alpha1.OAuthClient // nil: it is gone
+	namespace *rules.Namespace      // nil: not seen yet
+	holder    *v1alpha1.OAuthClient
+	roles     []roleFacts // of spec.roles, in order
+}
+
+type roleFacts struct {
+	index.RoleFacts
+	assignments []*v1alpha1.AppRoleAssignment
+}
+
+func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (facts, error) {
+	c := &v1alpha1.OAuthClient{}
+	if ok, err := r.find.Get(ctx, key, c); !ok {
+		return facts{}, err
+	}
+	f := facts{client: c}
+	var err error
+	if f.namespace, err = r.find.Namespace(ctx, c.Namespace); err != nil {
+		return facts{}, err
+	}
+	if f.holder, err = r.find.ClientHolder(ctx, c); err != nil {
+		return facts{}, err
+	}
+	for _, ref := range c.Spec.Roles {
+		key := types.NamespacedName{Namespace: ref.Namespace, Name: ref.Name}
+		role := roleFacts{}
+		if role.RoleFacts, err = r.find.Role(ctx, key); err != nil {
+			return facts{}, err
+		}
+		if role.assignments, err = r.find.Assignments(ctx, key); err != nil {
+			return facts{}, err
+		}
+		f.roles = append(f.roles, role)
+	}
+	return f, nil
+}

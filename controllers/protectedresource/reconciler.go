@@ -1,0 +1,46 @@
+package protectedresource
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/controllers/index"
+	"github.com/lanyard-dev/lanyard/controllers/status"
+)
+
+type reconciler struct {
+	find     index.Finder
+	writer   client.StatusClient
+	recorder status.EventRecorder
+	now      func() time.Time
+}
+
+// Reconcile brings the status of one resource up to date.
+func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	f, err := r.observe(ctx, req.NamespacedName)
+	if err != nil || f.resource == nil || f.namespace == nil {
+		return ctrl.Result{}, err // without its namespace: that one's event comes
+	}
+	before := f.resource
+	after := before.DeepCopy()
+	after.Status = conclude(f, decide(f), r.now())
+
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return ctrl.Result{}, nil
+	}
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.writer.Status().Patch(ctx, after, patch); err != nil {
+		// Gone, or changed: then the newer one's event comes.
+		if apierrors.IsConflict(err) {
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	status.Record(r.recorder, after, before.Status.Conditions, after.Status.Conditions)
+	return ctrl.Result{}, nil
+}

@@ -1,0 +1,99 @@
+package signingkeys
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/issuer/keyring"
+)
+
+// rsaBits is 3072 because NIST SP 800-57 gives that size the strength of P-256.
+const rsaBits = 3072
+
+// apply does the steps on ring, and says for each what was done.
+func (r *reconciler) apply(ring keyring.Ring, steps []keyring.Step, now time.Time) (keyring.Ring, []string, error) {
+	var done []string
+	for _, step := range steps {
+		switch step := step.(type) {
+		case keyring.MakeKey:
+			key, err := makeKey(r.random, step, now)
+			if err != nil {
+				return ring, nil, err
+			}
+			ring = ring.With(key, r.schedule.KeepAfter)
+			done = append(done, fmt.Sprintf("made the %s key %s, which signs from %s", key.Algorithm, key.ID, key.SignsFrom.Format(time.RFC3339)))
+		case keyring.RemoveKey:
+			ring = ring.Without(step.ID, r.schedule.KeepAfter)
+			done = append(done, "removed the key "+step.ID+", whose last tokens have ended")
+		}
+	}
+	return ring, done, nil
+}
+
+func makeKey(random io.Reader, step keyring.MakeKey, now time.Time) (keyring.Key, error) {
+	private, err := generate(random, step.Algorithm)
+	if err != nil {
+		return keyring.Key{}, fmt.Errorf("making a key for %s: %w", step.Algorithm, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return keyring.Key{}, errors.New("a new key cannot be encoded") // the cause could quote it
+	}
+	id, err := jose.Thumbprint(private.Public())
+	if err != nil {
+		return keyring.Key{}, fmt.Errorf("naming a key for %s: %w", step.Algorithm, err)
+	}
+	return keyring.Key{
+		ID: id, Algorithm: step.Algorithm, PrivateKeyPKCS8: der,
+		CreatedAt: now.UTC().Truncate(time.Second), SignsFrom: step.SignsFrom,
+	}, nil
+}
+
+func generate(random io.Reader, algorithm keyring.Algorithm) (crypto.Signer, error) {
+	switch algorithm {
+	case keyring.ES256:
+		return ecdsa.GenerateKey(elliptic.P256(), random)
+	case keyring.RS256, keyring.PS256:
+		return rsa.GenerateKey(random, rsaBits)
+	case keyring.EdDSA:
+		_, private, err := ed25519.GenerateKey(random)
+		return private, err
+	default:
+		return nil, fmt.Errorf("there are %v", keyring.Algorithms())
+	}
+}
+
+// write stores ring: in a new Secret if secret is nil, else in secret, if nobody
+// has changed it since it was read.
+func (r *reconciler) write(ctx context.Context, secret *corev1.Secret, ring keyring.Ring) (*corev1.Secret, error) {
+	data, err := ring.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	if secret == nil {
+		secret = &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: r.key.Namespace, Name: r.key.Name,
+				Labels: map[string]string{"app.kubernetes.io/managed-by": "lanyard"},
+			},
+			Type: keyring.SecretType,
+			Data: map[string][]byte{keyring.SecretKey: data},
+		}
+		return secret, r.writer.Create(ctx, secret)
+	}
+	secret.Data[keyring.SecretKey] = data
+	return secret, r.writer.Update(ctx, secret) // with the resourceVersion that was read
+}

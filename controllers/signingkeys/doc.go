@@ -1,0 +1,11 @@
+// Package signingkeys keeps the one Secret that holds the issuer's signing keys, in
+// Lanyard's own namespace, and carries out what issuer/keyring plans.
+//
+// The Secret is read from the API server and never cached; only its metadata is
+// watched. It is written with optimistic locking, so that two leaders never lose a
+// key. A Secret that cannot be read is never overwritten. No key material reaches a
+// log, an event, a metric or an error.
+package signingkeys
+
+// SecretName is the name of the Secret.
+const SecretName = "lanyard-signing-keys"

@@ -1,0 +1,51 @@
+package signingkeys
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/lanyard-dev/lanyard/issuer/keyring"
+)
+
+type metrics struct {
+	keys, since, next prometheus.Gauge
+	failures          prometheus.Counter
+}
+
+func newMetrics(registry prometheus.Registerer) metrics {
+	with := promauto.With(registry)
+	return metrics{
+		keys: with.NewGauge(prometheus.GaugeOpts{
+			Name: "lanyard_controller_signing_keys",
+			Help: "Signing keys in the ring: those that sign, will sign, or have signed tokens that may still be valid.",
+		}),
+		since: with.NewGauge(prometheus.GaugeOpts{
+			Name: "lanyard_controller_signing_key_signs_from_timestamp_seconds",
+			Help: "When the key that signs now began to sign, as Unix time; its age is time() minus this.",
+		}),
+		next: with.NewGauge(prometheus.GaugeOpts{
+			Name: "lanyard_controller_signing_key_next_rotation_timestamp_seconds",
+			Help: "When the next key begins to sign, as Unix time.",
+		}),
+		failures: with.NewCounter(prometheus.CounterOpts{
+			Name: "lanyard_controller_signing_key_failures_total",
+			Help: "Times that the signing keys could not be read, made or stored.",
+		}),
+	}
+}
+
+func (m metrics) observe(ring keyring.Ring, s keyring.Schedule, now time.Time) {
+	m.keys.Set(float64(len(ring.Keys)))
+	signing, ok := ring.Signing(now)
+	if !ok {
+		return
+	}
+	m.since.Set(float64(signing.SignsFrom.Unix()))
+	next := signing.SignsUntil
+	if next.IsZero() {
+		next = signing.SignsFrom.Add(s.RotateEvery)
+	}
+	m.next.Set(float64(next.Unix()))
+}
