@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,7 +16,7 @@ type results struct {
 	samples map[string][]sample
 	// peak is the most memory that a server had resident, in bytes.
 	peak map[string]int64
-	// threads that did not get their core, or a load that was the bottleneck.
+	// warnings say which figures are doubtful, and why.
 	warnings []string
 }
 
@@ -54,7 +55,7 @@ func measure(ctx context.Context, o options, out io.Writer) (r results, err erro
 		return results{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	servers := map[string]*server{}
+	servers := map[string]*process{}
 	for _, name := range []string{serverFloor, serverIssuer} {
 		s, err := startServer(ctx, name, serverCore, f, dir, o.profiles)
 		if err != nil {
@@ -87,7 +88,7 @@ func measure(ctx context.Context, o options, out io.Writer) (r results, err erro
 }
 
 // measure lets the load ask the server for a while, and looks at what came back.
-func (c contender) measure(ctx context.Context, o options, f fixture, s *server, core int) (sample, error) {
+func (c contender) measure(ctx context.Context, o options, f fixture, s *process, core int) (sample, error) {
 	j := job{
 		Address: s.address, Root: f.Server.DER, ServerPID: s.cmd.Process.Pid,
 		Connections: c.connections(f, c.path, o.connections),
@@ -128,9 +129,9 @@ func (r *results) add(name string, round int, s sample) {
 
 // line tells one round.
 func (r *results) line(order []contender, round int) string {
-	line := ""
+	var line strings.Builder
 	for _, c := range order {
-		line += fmt.Sprintf("  %s %.0f/s", c.name, r.samples[c.name][round].TokensPerSecond())
+		fmt.Fprintf(&line, "  %s %.0f/s", c.name, r.samples[c.name][round].TokensPerSecond())
 	}
-	return line
+	return line.String()
 }

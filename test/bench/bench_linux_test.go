@@ -1,8 +1,6 @@
 package main
 
 import (
-	"net"
-	"net/http"
 	"os"
 	"testing"
 	"time"
@@ -16,23 +14,21 @@ func TestEveryContenderGivesTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	addresses := map[string]string{}
-	for name, start := range map[string]func(fixture) (*http.Server, error){serverFloor: newFloorServer, serverIssuer: newIssuerServer} {
-		s, err := start(f)
+	for _, name := range []string{serverFloor, serverIssuer} {
+		s, err := newServer(name, f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		address, stop, err := serve(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		served := goServe(s, l)
 		t.Cleanup(func() {
-			_ = s.Close()
-			if err := <-served; err != nil {
+			if err := stop(); err != nil {
 				t.Error(err)
 			}
 		})
-		addresses[name] = l.Addr().String()
+		addresses[name] = address
 	}
 	for _, c := range contenders() {
 		t.Run(c.name, func(t *testing.T) {

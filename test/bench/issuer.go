@@ -3,13 +3,15 @@ package main
 import (
 	"crypto/rand"
 	"crypto/tls"
-	"encoding/json"
 	"log/slog"
-	"net/http"
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
 	"github.com/lanyard-dev/lanyard/issuer/clientauth"
+	"github.com/lanyard-dev/lanyard/issuer/httpapi"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/keyring"
 	"github.com/lanyard-dev/lanyard/issuer/mint"
@@ -52,33 +54,44 @@ func signingKeys(f fixture, now time.Time) (*mint.Keys, error) {
 	}}})
 }
 
-func newIssuerServer(f fixture) (*http.Server, error) {
-	svc, err := serviceOf(f, time.Now())
+// newIssuerServer is the issuer as cmd/issuer serves it: with its audit log on
+// standard error, its metrics, and both rate limits, which are only so high that
+// one address with a few clients never meets them.
+func newIssuerServer(f fixture) (server, error) {
+	service, err := serviceOf(f, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	server, err := f.Server.tlsCertificate()
+	own, err := f.Server.tlsCertificate()
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	h := func(w http.ResponseWriter, r *http.Request) {
-		if err := r.ParseForm(); err != nil {
-			panic(err)
-		}
-		p := clientauth.Presented{ClientID: r.PostForm.Get("client_id"), Assertion: r.PostForm.Get("client_assertion"), AssertionType: r.PostForm.Get("client_assertion_type")}
-		if len(r.TLS.PeerCertificates) > 0 {
-			p.Thumbprint = jose.X5TS256(r.TLS.PeerCertificates[0].Raw)
-		}
-		var e tokenservice.Event
-		a, refusal := svc.Issue(r.Context(), tokenservice.Request{GrantType: oauth.GrantType(r.PostForm.Get("grant_type")), Scope: r.PostForm.Get("scope"), Presented: p}, &e)
-		if refusal != nil {
-			http.Error(w, refusal.Error()+refusal.Reason, 400)
-			return
-		}
-		log.LogAttrs(r.Context(), slog.LevelInfo, "token", slog.Any("e", e))
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": a.AccessToken, "token_type": a.TokenType, "expires_in": int(a.ExpiresIn.Seconds()), "scope": a.Scope})
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	limit := httpapi.Rate{PerSecond: 1e6, Burst: 1e6}
+	api, err := httpapi.New(httpapi.Config{
+		Issuer:    issuerURL,
+		Service:   service,
+		Keys:      service.Minter.Keys,
+		Health:    healthy{},
+		PerPeer:   limit,
+		PerClient: limit,
+		Random:    rand.Reader,
+		Now:       time.Now,
+		Log:       slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Metrics:   metrics,
+		Sizes:     service.Registry.Sizes,
+	})
+	if err != nil {
+		return nil, err
 	}
-	return &http.Server{Handler: http.HandlerFunc(h), TLSConfig: &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert}}, nil
+	return httpapi.NewServer(api, httpapi.ServerConfig{
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &own, nil },
+	}), nil
 }
+
+// healthy stands for caches that are synced and heard of a moment ago.
+type healthy struct{}
+
+// Ready implements httpapi.Health.
+func (healthy) Ready() *oauth.Error { return nil }

@@ -86,25 +86,22 @@ func (j job) run(ctx context.Context) (sample, error) {
 	}
 	begin := time.Now().Add(j.Warmup)
 	end := begin.Add(j.Duration)
-	var before, after [2]time.Duration
-	var watched error
+	var before, after usage
 	var all sync.WaitGroup
-	failures := make([]error, len(peers))
+	failures := make([]error, len(peers)+1)
 	for i, p := range peers {
 		all.Go(func() { failures[i] = p.send(begin, end) })
 	}
 	all.Go(func() {
 		time.Sleep(time.Until(begin))
-		server, err := cpuTime(j.ServerPID)
-		own, err2 := cpuTime(os.Getpid())
-		before, watched = [2]time.Duration{server, own}, errors.Join(err, err2)
+		var first, last error
+		before, first = j.used()
 		time.Sleep(time.Until(end))
-		server, err = cpuTime(j.ServerPID)
-		own, err2 = cpuTime(os.Getpid())
-		after, watched = [2]time.Duration{server, own}, errors.Join(watched, err, err2)
+		after, last = j.used()
+		failures[len(peers)] = errors.Join(first, last)
 	})
 	all.Wait()
-	if err := errors.Join(append(failures, watched)...); err != nil {
+	if err := errors.Join(failures...); err != nil {
 		return sample{}, err
 	}
 	var latencies []time.Duration
@@ -114,8 +111,17 @@ func (j job) run(ctx context.Context) (sample, error) {
 	slices.Sort(latencies)
 	s.Tokens, s.Elapsed = len(latencies), j.Duration
 	s.P50, s.P99 = percentile(latencies, 50), percentile(latencies, 99)
-	s.ServerCPU, s.LoadCPU = after[0]-before[0], after[1]-before[1]
+	s.ServerCPU, s.LoadCPU = after.server-before.server, after.load-before.load
 	return s, nil
+}
+
+// usage is the processor time that the server and the load have used so far.
+type usage struct{ server, load time.Duration }
+
+func (j job) used() (usage, error) {
+	server, err := cpuTime(j.ServerPID)
+	own, err2 := cpuTime(os.Getpid())
+	return usage{server, own}, errors.Join(err, err2)
 }
 
 // peer is a client that costs next to nothing: what it sends is ready, and of an

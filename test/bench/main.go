@@ -43,7 +43,7 @@ func task(ctx context.Context, args []string) error {
 	}
 	switch name {
 	case serverFloor, serverIssuer:
-		return runServer(name, os.Stdin, os.Stdout)
+		return runServer(ctx, name, os.Stdin, os.Stdout)
 	case "load":
 		return runLoad(ctx, os.Stdin, os.Stdout)
 	default:

@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// server is a server in a process of its own, pinned to a core. It runs until its
+// process is a server in a process of its own, pinned to a core. It runs until its
 // standard input is closed, which also happens if this process dies.
-type server struct {
+type process struct {
 	name    string
 	address string
 	cmd     *exec.Cmd
@@ -26,12 +26,12 @@ type server struct {
 }
 
 // startServer starts this program again as a server, and returns when it listens.
-func startServer(ctx context.Context, name string, core int, f fixture, dir, profiles string) (*server, error) {
+func startServer(ctx context.Context, name string, core int, f fixture, dir, profiles string) (*process, error) {
 	cmd, err := again(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: name, cmd: cmd}
+	s := &process{name: name, cmd: cmd}
 	if s.stderr, err = os.OpenFile(filepath.Join(dir, name+".log"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func startServer(ctx context.Context, name string, core int, f fixture, dir, pro
 }
 
 // stop ends the server, by force if it does not go within some seconds.
-func (s *server) stop() error {
+func (s *process) stop() error {
 	force := time.AfterFunc(10*time.Second, func() { _ = s.cmd.Process.Kill() })
 	defer force.Stop()
 	_ = s.stdin.Close() // it may be gone already
@@ -70,7 +70,7 @@ func (s *server) stop() error {
 }
 
 // lastWords is the end of the server's log, for whoever wants to know why.
-func (s *server) lastWords() error {
+func (s *process) lastWords() error {
 	log, err := os.ReadFile(s.stderr.Name())
 	if err != nil || len(log) == 0 {
 		return err
@@ -80,7 +80,7 @@ func (s *server) lastWords() error {
 
 // emptyLog returns how long the log has become, and begins it anew: it must not
 // fill the disk.
-func (s *server) emptyLog() (int64, error) {
+func (s *process) emptyLog() (int64, error) {
 	info, err := s.stderr.Stat()
 	if err != nil {
 		return 0, err

@@ -19,23 +19,32 @@ import (
 // envProfiles names the folder for a server's profiles; empty: none are written.
 const envProfiles = "LANYARD_BENCH_PROFILES"
 
+// server answers over TLS until it is shut down.
+type server interface {
+	Serve(l net.Listener) error
+	Shutdown(ctx context.Context) error
+}
+
+// newServer makes the server of a name.
+func newServer(name string, f fixture) (server, error) {
+	switch name {
+	case serverFloor:
+		return newFloorServer(f)
+	case serverIssuer:
+		return newIssuerServer(f)
+	default:
+		return nil, fmt.Errorf("there is no server %q", name)
+	}
+}
+
 // runServer is the process of one server: it reads the fixture from in, writes its
 // address to out, and serves until in ends.
-func runServer(name string, in io.Reader, out io.Writer) error {
+func runServer(ctx context.Context, name string, in io.Reader, out io.Writer) error {
 	var f fixture
-	decoder := json.NewDecoder(in)
-	if err := decoder.Decode(&f); err != nil {
+	if err := json.NewDecoder(in).Decode(&f); err != nil {
 		return fmt.Errorf("the fixture: %w", err)
 	}
-	make, ok := map[string]func(fixture) (*http.Server, error){serverFloor: newFloorServer, serverIssuer: newIssuerServer}[name]
-	if !ok {
-		return fmt.Errorf("there is no server %q", name)
-	}
-	s, err := make(f)
-	if err != nil {
-		return err
-	}
-	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	s, err := newServer(name, f)
 	if err != nil {
 		return err
 	}
@@ -43,38 +52,54 @@ func runServer(name string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	served := goServe(s, listener)
-	fmt.Fprintln(out, listener.Addr())
+	address, stop, err := serve(ctx, s)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, address)
 	_, _ = io.Copy(io.Discard, in) // until whoever started this closes it, or dies
-	return errors.Join(s.Close(), <-served, finish())
+	return errors.Join(stop(), finish())
 }
 
-func goServe(s *http.Server, l net.Listener) <-chan error {
+// serve lets s answer on a free port of the loopback interface, until stop is called.
+func serve(ctx context.Context, s server) (address string, stop func() error, err error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
 	served := make(chan error, 1)
-	go func() {
-		err := s.ServeTLS(l, "", "")
-		if errors.Is(err, http.ErrServerClosed) {
-			err = nil
+	go func() { served <- s.Serve(l) }()
+	return l.Addr().String(), func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err := s.Shutdown(ctx)
+		if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
 		}
-		served <- err
-	}()
-	return served
+		return err
+	}, nil
 }
 
-func newFloorServer(f fixture) (*http.Server, error) {
+// floorServer is net/http as it comes.
+type floorServer struct{ *http.Server }
+
+// Serve implements server.
+func (s floorServer) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
+
+func newFloorServer(f fixture) (server, error) {
 	handler, err := newFloor(f)
 	if err != nil {
 		return nil, err
 	}
-	server, err := f.Server.tlsCertificate()
+	own, err := f.Server.tlsCertificate()
 	if err != nil {
 		return nil, err
 	}
-	return &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, TLSConfig: &tls.Config{
+	return floorServer{&http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, TLSConfig: &tls.Config{
 		MinVersion:   tls.VersionTLS12,
-		Certificates: []tls.Certificate{server},
+		Certificates: []tls.Certificate{own},
 		ClientAuth:   tls.RequestClientCert,
-	}}, nil
+	}}}, nil
 }
 
 // profile starts a CPU profile in dir. The returned function ends it, and writes
