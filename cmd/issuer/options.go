@@ -85,8 +85,11 @@ func (o *Options) Validate() error {
 		}
 	}
 	for _, s := range []struct{ flag, value string }{
-		{"tls-cert", o.TLSCert}, {"tls-key", o.TLSKey}, {"signing-key-secret", o.SigningKeySecret},
-		{"controller-lease", o.ControllerLease}, {"cluster-domain", o.ClusterDomain},
+		{"tls-cert", o.TLSCert},
+		{"tls-key", o.TLSKey},
+		{"signing-key-secret", o.SigningKeySecret},
+		{"controller-lease", o.ControllerLease},
+		{"cluster-domain", o.ClusterDomain},
 	} {
 		if s.value == "" {
 			wrong(s.flag, s.value, "must not be empty")
@@ -108,8 +111,11 @@ func (o *Options) Validate() error {
 		flag  string
 		value float64
 	}{
-		{"peer-rate", o.PeerRate}, {"peer-burst", float64(o.PeerBurst)}, {"client-rate", o.ClientRate},
-		{"client-burst", float64(o.ClientBurst)}, {"shutdown-delay", o.ShutdownDelay.Seconds()},
+		{"peer-rate", o.PeerRate},
+		{"peer-burst", float64(o.PeerBurst)},
+		{"client-rate", o.ClientRate},
+		{"client-burst", float64(o.ClientBurst)},
+		{"shutdown-delay", o.ShutdownDelay.Seconds()},
 	} {
 		if n.value < 0 {
 			wrong(n.flag, n.value, "must not be negative")

@@ -16,8 +16,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 
 	"github.com/lanyard-dev/lanyard/issuer/clientauth"
@@ -79,7 +77,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 }
 
 func newCluster(o Options, known *registry.Registry, keys *mint.Keys, metrics prometheus.Registerer, log *slog.Logger) (*kube.Cluster, error) {
-	cfg, err := restConfig(o.Kubeconfig)
+	cfg, err := kube.LoadConfig(o.Kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("--kubeconfig=%s: %w", o.Kubeconfig, err)
 	}
@@ -96,19 +94,6 @@ func newCluster(o Options, known *registry.Registry, keys *mint.Keys, metrics pr
 		Log:                   log,
 		Metrics:               metrics,
 	})
-}
-
-// restConfig finds the API server as kubectl does.
-func restConfig(kubeconfig string) (*rest.Config, error) {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	cfg, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
-	if err != nil {
-		return nil, err
-	}
-	cfg.UserAgent = "lanyard-issuer"
-	cfg.QPS, cfg.Burst = 100, 300 // look-ups have a limit of their own
-	return cfg, nil
 }
 
 func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.Cluster, metrics prometheus.Registerer, log *slog.Logger) (*httpapi.API, error) {

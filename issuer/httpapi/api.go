@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -135,7 +136,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{w: w, r: r, start: a.cfg.Now(), endpoint: endpointNone, peer: peerOf(r)}
 	x.trace, x.correlation = a.ids(r)
 	a.metrics.inFlight.Inc()
-	defer a.finish(x)
+	defer a.finish(r.Context(), x)
 
 	if a.draining.Load() || outlived(r, x.start) {
 		w.Header()["Connection"] = headerClose
@@ -143,7 +144,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case pathToken, pathTokenV1:
 		x.endpoint = endpointToken
-		a.token(x)
+		a.token(r.Context(), x)
 	case pathKeys:
 		x.endpoint = endpointKeys
 		a.keys(x)
@@ -156,7 +157,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // finish says once what became of the request, also if the code above panicked.
-func (a *API) finish(x *exchange) {
+func (a *API) finish(ctx context.Context, x *exchange) {
 	if p := recover(); p != nil {
 		if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it like this, too
 			panic(p)
@@ -165,16 +166,14 @@ func (a *API) finish(x *exchange) {
 	}
 	a.metrics.inFlight.Dec()
 	a.metrics.observe(x, a.cfg.Now().Sub(x.start))
-	a.report(x)
+	a.report(ctx, x)
 }
 
 // allow answers what every endpoint answers alike to a method it does not serve.
 // methods is the value of the Allow header.
 func (x *exchange) allow(methods string, served ...string) bool {
-	for _, m := range served {
-		if x.r.Method == m {
-			return true
-		}
+	if slices.Contains(served, x.r.Method) {
+		return true
 	}
 	x.w.Header().Set("Allow", methods)
 	if x.r.Method == http.MethodOptions {

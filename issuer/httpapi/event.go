@@ -25,16 +25,14 @@ func (x *exchange) outcome() string {
 
 // report writes the one event of a request. It holds no token, assertion or
 // secret: x has none of them.
-func (a *API) report(x *exchange) {
-	level, message := slog.LevelInfo, "token request"
+func (a *API) report(ctx context.Context, x *exchange) {
+	level := slog.LevelInfo
 	if x.endpoint != endpointToken {
-		// Verifiers poll these; the metrics count them.
-		level, message = slog.LevelDebug, "request"
+		level = slog.LevelDebug // verifiers poll these; the metrics count them
 	}
 	if x.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	ctx := context.WithoutCancel(x.r.Context())
 	if !a.cfg.Log.Enabled(ctx, level) {
 		return
 	}
@@ -51,7 +49,11 @@ func (a *API) report(x *exchange) {
 	attrs = x.appendRefusal(attrs)
 	attrs = x.appendEvent(attrs)
 	attrs = append(attrs, slog.Float64("duration_ms", float64(a.cfg.Now().Sub(x.start))/float64(time.Millisecond)))
-	a.cfg.Log.LogAttrs(ctx, level, message, attrs...)
+	if x.endpoint == endpointToken {
+		a.cfg.Log.LogAttrs(ctx, level, "token request", attrs...)
+		return
+	}
+	a.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
 }
 
 func (x *exchange) appendRefusal(attrs []slog.Attr) []slog.Attr {

@@ -20,8 +20,13 @@ func statusOf(n oauth.Number) int {
 		return http.StatusRequestEntityTooLarge
 	case oauth.ErrWrongContentType:
 		return http.StatusUnsupportedMediaType
+	default:
+		return statusOfCode(n.Code())
 	}
-	switch n.Code() {
+}
+
+func statusOfCode(c oauth.Code) int {
+	switch c {
 	case oauth.InvalidClient:
 		return http.StatusUnauthorized
 	case oauth.SlowDown:

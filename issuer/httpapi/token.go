@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
@@ -8,7 +9,7 @@ import (
 )
 
 // token is the token endpoint (RFC 6749 section 3.2).
-func (a *API) token(x *exchange) {
+func (a *API) token(ctx context.Context, x *exchange) {
 	if !x.allow("POST, OPTIONS", http.MethodPost) {
 		return
 	}
@@ -26,7 +27,7 @@ func (a *API) token(x *exchange) {
 		x.refuse(e)
 		return
 	}
-	answer, e := a.cfg.Service.Issue(x.r.Context(), request, &x.event)
+	answer, e := a.cfg.Service.Issue(ctx, request, &x.event)
 	// A method is known only of a client that has authenticated: a stranger cannot
 	// use up what belongs to somebody else.
 	if x.event.Method != "" && !a.clients.allow(x.event.ClientID, x.start) {
