@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -118,7 +119,9 @@ func TestDistrustEndsPinAtOnce(t *testing.T) {
 	w.create(c)
 	w.becomes(c, v1alpha1.ReasonReady)
 	stolen := pin(c, v1alpha1.PinCurrent).Thumbprint
-	change(w, c, func(c *v1alpha1.ClientCertificate) { c.Spec.Distrust = []v1alpha1.Thumbprint{v1alpha1.Thumbprint(stolen)} })
+	change(w, c, func(c *v1alpha1.ClientCertificate) {
+		c.Spec.Distrust = []v1alpha1.Thumbprint{v1alpha1.Thumbprint(stolen)}
+	})
 	w.says(w.becomes(c, v1alpha1.ReasonDistrusted), stolen, "cmctl renew", "checkout-mtls")
 	if len(c.Status.Pins) != 0 {
 		t.Errorf("pins: %s; want none", states(c))
@@ -167,30 +170,26 @@ func TestRefusesSecretThatLooksLikeCertManagers(t *testing.T) {
 	c.Spec.Issuance.SecretName = "shared"
 	w.create(c)
 	w.becomes(c, v1alpha1.ReasonSecretNameInUse)
+}
 
-	// The way round by adopting it first, so that status names the Secret.
-	d := w.adopting("detour", "other")
+// A Secret that is named in status because it was adopted is not Lanyard's own.
+func TestRefusesSecretThatWasAdoptedBefore(t *testing.T) {
+	w := newWorld(t, nil)
 	w.create(w.certificate("other", "shared"))
-	w.create(d)
-	w.eventually(d, func(d *v1alpha1.ClientCertificate) error {
-		if d.Status.SecretName != "shared" {
-			return fmt.Errorf("secretName %q", d.Status.SecretName)
-		}
-		return nil
+	c := w.adopting("checkout", "other")
+	w.create(c)
+	w.becomes(c, v1alpha1.ReasonReady)
+	if c.Status.SecretName != "shared" {
+		t.Errorf("status.secretName is %q; want the adopted Certificate's", c.Status.SecretName)
+	}
+	if err := w.env.Client.Delete(t.Context(), w.certificate("other", "")); err != nil { // its Secret stays
+		t.Fatal(err)
+	}
+	change(w, c, func(c *v1alpha1.ClientCertificate) {
+		c.Spec.CertificateRef, c.Spec.Issuance = nil, w.issued("checkout").Spec.Issuance
+		c.Spec.Issuance.SecretName = "shared"
 	})
-	if err := w.env.Client.Delete(t.Context(), w.certificate("other", "shared")); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.env.Client.Delete(t.Context(), c); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.env.Client.Delete(t.Context(), w.certificate("checkout", "shared")); err != nil { // no garbage collector here
-		t.Fatal(err)
-	}
-	change(w, d, func(d *v1alpha1.ClientCertificate) {
-		d.Spec.CertificateRef, d.Spec.Issuance = nil, c.Spec.Issuance
-	})
-	w.becomes(d, v1alpha1.ReasonSecretNameInUse)
+	w.becomes(c, v1alpha1.ReasonSecretNameInUse)
 }
 
 // Deleting the Certificate is how many people have a new one made.
@@ -293,7 +292,7 @@ func TestShowsWhyAnIssuerDoesNotIssue(t *testing.T) {
 	c.Spec.Issuance.IssuerRef = v1alpha1.IssuerReference{Name: "nowhere"}
 	w.create(c)
 	w.eventually(c, func(c *v1alpha1.ClientCertificate) error {
-		if r := ready(c); r.Reason != v1alpha1.ReasonIssuing || !contains(r.Message, `"nowhere" not found`) {
+		if r := ready(c); r.Reason != v1alpha1.ReasonIssuing || !strings.Contains(r.Message, `"nowhere" not found`) {
 			return fmt.Errorf("Ready is %v", r)
 		}
 		return nil

@@ -56,11 +56,11 @@ type Config struct {
 func (c Config) validate() error {
 	switch {
 	case c.Now == nil:
-		return errors.New("Now is missing")
+		return errors.New("a clock (Now) is missing")
 	case c.CertManagerUsername == "":
-		return errors.New("CertManagerUsername is missing: without it nobody's CertificateRequests would count")
+		return errors.New("cert-manager's user name is missing: without it nobody's CertificateRequests would count")
 	case c.TrustDomain == "":
-		return errors.New("TrustDomain is missing")
+		return errors.New("the trust domain is missing")
 	default:
 		return nil
 	}

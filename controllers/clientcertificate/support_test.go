@@ -32,7 +32,7 @@ import (
 var env *testenv.Environment
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, &env, testenv.Options{CertManager: true})
+	testenv.Main(m, &env, testenv.Options{CertManager: true, ControllerManager: true})
 }
 
 var testPolicy = clientcertificate.Policy{

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,20 +63,15 @@ const startTimeout = 3 * time.Minute
 // Main starts an environment, puts it in *env, runs the tests of m, and stops it.
 // TestMain has nothing more to do.
 func Main(m *testing.M, env **Environment, opts Options) {
-	code := func() int {
-		e, err := Start(context.Background(), opts)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "testenv:", err)
-			return 1
-		}
-		*env = e
-		code := m.Run()
-		if err := e.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "testenv:", err)
-		}
-		return code
-	}()
-	os.Exit(code)
+	e, err := Start(context.Background(), opts)
+	if err != nil {
+		panic(fmt.Sprintf("testenv: %v", err)) // returning would let the tests pass unrun
+	}
+	*env = e
+	m.Run() // the testing package keeps its exit code
+	if err := e.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "testenv:", err)
+	}
 }
 
 // New starts an environment for one test, which needs a cluster to itself.
@@ -132,13 +128,14 @@ func Start(ctx context.Context, opts Options) (e *Environment, err error) {
 	if e.Client, err = client.New(e.Config, client.Options{Scheme: e.Scheme}); err != nil {
 		return e, err
 	}
-	if opts.ControllerManager {
-		if err := e.startControllerManager(ctx); err != nil {
+	if opts.CertManager {
+		if err := e.StartCertManager(ctx); err != nil {
 			return e, err
 		}
 	}
-	if opts.CertManager {
-		if err := e.StartCertManager(ctx); err != nil {
+	// Last: the garbage collector learns of kinds that come later only after half a minute.
+	if opts.ControllerManager {
+		if err := e.startControllerManager(ctx); err != nil {
 			return e, err
 		}
 	}
@@ -148,8 +145,8 @@ func Start(ctx context.Context, opts Options) (e *Environment, err error) {
 // Stop ends everything that Start began.
 func (e *Environment) Stop() error {
 	var errs []error
-	for i := len(e.stops) - 1; i >= 0; i-- {
-		errs = append(errs, e.stops[i]())
+	for _, stop := range slices.Backward(e.stops) {
+		errs = append(errs, stop())
 	}
 	e.stops = nil
 	if e.envtest != nil {

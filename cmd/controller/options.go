@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Options are the flags.
+type Options struct {
+	Namespace           string
+	Kubeconfig          string
+	AllowedIssuers      []string
+	CertManagerUsername string
+	TrustDomain         string
+	ClusterDomain       string
+	MetricsListen       string
+	HealthListen        string
+	LeaderElect         bool
+	LogLevel            string
+}
+
+// AddFlags adds a flag for each option.
+func (o *Options) AddFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.Namespace, "namespace", "", "namespace of Lanyard itself: of its Lease and of the signing keys' Secret (default $POD_NAMESPACE, else lanyard-system)")
+	f.StringVar(&o.Kubeconfig, "kubeconfig", "", "file that says where the API server is (default $KUBECONFIG, else the pod's service account)")
+	f.StringSliceVar(&o.AllowedIssuers, "allowed-issuers", nil, "cert-manager issuers that ClientCertificates of every namespace may name, each Kind/name or Kind.group/name, for example ClusterIssuer/workload-ca; others only where the namespace's annotation lanyard.dev/issuers allows them")
+	f.StringVar(&o.CertManagerUsername, "cert-manager-username", "system:serviceaccount:cert-manager:cert-manager", "who cert-manager's controller is to the API server; only CertificateRequests that it made itself are pinned")
+	f.StringVar(&o.TrustDomain, "trust-domain", "cluster.local", "SPIFFE trust domain in the URI of client certificates")
+	f.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
+	f.StringVar(&o.MetricsListen, "metrics-listen", ":8080", "address of /metrics, plain; 0: none")
+	f.StringVar(&o.HealthListen, "health-listen", ":8081", "address of /healthz and /readyz, plain; 0: none")
+	f.BoolVar(&o.LeaderElect, "leader-elect", true, "work only while holding the Lease lanyard-controller, so that several replicas can run")
+	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
+}
+
+// Complete fills in what depends on the environment.
+func (o *Options) Complete(getenv func(string) string) {
+	if o.Namespace == "" {
+		o.Namespace = getenv("POD_NAMESPACE")
+	}
+	if o.Namespace == "" {
+		o.Namespace = "lanyard-system"
+	}
+	if o.Kubeconfig == "" {
+		o.Kubeconfig = getenv("KUBECONFIG")
+	}
+}
+
+// issuerEntry is Kind/name or Kind.group/name.
+var issuerEntry = regexp.MustCompile(`^[A-Z][A-Za-z0-9]*(\.[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+
+// Validate says which flags are wrong, what they are and what they may be.
+func (o *Options) Validate() error {
+	var errs []error
+	wrong := func(flag string, value any, want string) {
+		errs = append(errs, fmt.Errorf("--%s=%v: %s", flag, value, want))
+	}
+	if len(validation.IsDNS1123Label(o.Namespace)) > 0 {
+		wrong("namespace", o.Namespace, "must be the name of a namespace, for example lanyard-system")
+	}
+	for _, entry := range o.AllowedIssuers {
+		if !issuerEntry.MatchString(entry) {
+			wrong("allowed-issuers", entry, "must be Kind/name or Kind.group/name, for example ClusterIssuer/workload-ca; list several with commas")
+		}
+	}
+	if o.CertManagerUsername == "" || strings.ContainsAny(o.CertManagerUsername, " \t\n") {
+		wrong("cert-manager-username", o.CertManagerUsername, "must be a user name, for example system:serviceaccount:cert-manager:cert-manager")
+	}
+	for _, d := range []struct{ flag, value string }{{"trust-domain", o.TrustDomain}, {"cluster-domain", o.ClusterDomain}} {
+		if len(validation.IsDNS1123Subdomain(d.value)) > 0 {
+			wrong(d.flag, d.value, "must be a domain in lower case, for example cluster.local")
+		}
+	}
+	for _, a := range []struct{ flag, value string }{{"metrics-listen", o.MetricsListen}, {"health-listen", o.HealthListen}} {
+		if _, _, err := net.SplitHostPort(a.value); err != nil && a.value != "0" {
+			wrong(a.flag, a.value, "must be [<host>]:<port>, for example :8080, or 0 for none")
+		}
+	}
+	if _, err := o.level(); err != nil {
+		wrong("log-level", o.LogLevel, "must be debug, info, warn or error")
+	}
+	return errors.Join(errs...)
+}
+
+func (o *Options) level() (level slog.Level, err error) {
+	err = level.UnmarshalText([]byte(o.LogLevel))
+	return level, err
+}

@@ -1,5 +1,0 @@
-package clientcertificate_test
-
-import "strings"
-
-func contains(s, part string) bool { return strings.Contains(s, part) }
