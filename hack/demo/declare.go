@@ -1,0 +1,200 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+)
+
+// declareSteps: who may call what is declared with kubectl apply, by the teams themselves.
+func declareSteps() []step {
+	return []step{
+		{
+			chapter: "Declared: who may call what",
+			title:   "The orders team declares its API, a role, and who has the role",
+			text: "A ProtectedResource is an API: tokens for api://orders are meant for it alone. An AppRole is a permission on " +
+				"it. An AppRoleAssignment is the owner's decision that a client has the role; it stands in the API's namespace, so " +
+				"that nobody can grant himself a role. The client need not exist yet.",
+			want: "all three are Ready",
+			do:   (*story).declareAPI,
+		},
+		{
+			title: "The shop team declares its client and its certificate",
+			text: "An OAuthClient says who may ask for tokens and how it proves itself: here, the service account checkout, or a " +
+				"certificate. A ClientCertificate has cert-manager make a certificate, and Lanyard pins that one certificate to the " +
+				"client. No password, no shared secret: the key never leaves the Secret that the pod mounts, and Lanyard " +
+				"does not read it.",
+			want: "client and certificate are Ready, the role is granted, and apply to pinned certificate took under 2 s",
+			do:   (*story).declareClient,
+		},
+		{
+			title: "A pod of checkout, and the token that Kubernetes gives it",
+			text: "Kubernetes gives each pod a token of its service account that belongs to that very pod, for an audience of " +
+				"one's choice: the issuer. Here there is no kubelet to mount it, so kubectl asks for it by the same API " +
+				"(TokenRequest). This is what the pod proves itself with. It cannot call the orders API with it.",
+			want: "a token of shop/checkout, bound to the pod checkout-0, for the issuer alone",
+			do:   (*story).startPod,
+		},
+	}
+}
+
+// The objects of the story.
+const (
+	shop     = "shop"
+	clientID = "shop/checkout"
+	scope    = "api://orders/.default"
+)
+
+// Files of the story in the state folder.
+const (
+	checkout      = "client" // folder of the certificate of the client checkout
+	packing       = "packing"
+	assertionFile = "client/assertion.jwt"
+	tokenFile     = "client/access-token"
+)
+
+func (s *story) declareAPI(ctx context.Context) error {
+	if err := s.showKubectl(ctx, "apply", "-f", "config/samples/orders.yaml"); err != nil {
+		return err
+	}
+	if err := s.showKubectl(ctx, "wait", "--for=condition=Ready", "--timeout=30s", "-f", "config/samples/orders.yaml"); err != nil {
+		return err
+	}
+	return s.showKubectl(ctx, "get", "-n", "orders", "protectedresources,approles,approleassignments")
+}
+
+func (s *story) declareClient(ctx context.Context) error {
+	begun := time.Now()
+	if err := s.showKubectl(ctx, "apply", "-f", "config/samples/shop.yaml"); err != nil {
+		return err
+	}
+	applied := time.Since(begun)
+	var pin string
+	err := eventually(ctx, func(ctx context.Context) (err error) {
+		pin, err = s.pinned(ctx, "checkout")
+		return err
+	})
+	took := time.Since(begun)
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"wait", "--for=condition=Ready", "--timeout=30s", "-n", shop, "oauthclient/checkout", "clientcertificate/checkout"},
+		{"wait", "--for=condition=RolesGranted", "--timeout=30s", "-n", shop, "oauthclient/checkout"},
+		{"get", "-n", shop, "oauthclients,clientcertificates"},
+	} {
+		if err := s.showKubectl(ctx, args...); err != nil {
+			return err
+		}
+	}
+	if err := s.exportSecret(ctx, shop, "checkout-mtls", checkout); err != nil {
+		return err
+	}
+	s.tell.line("The certificate was made and pinned %s after kubectl apply began (kubectl itself took %s of that).",
+		took.Round(time.Millisecond), applied.Round(time.Millisecond))
+	s.tell.line("Certificate and key now stand in %s, as a pod would mount them.", s.typed(checkout))
+	thumbprint, err := s.thumbprint(checkout)
+	switch {
+	case err != nil:
+		return err
+	case thumbprint != pin:
+		return fmt.Errorf("pinned is %s, and the certificate in the Secret is %s", pin, thumbprint)
+	case took > 2*time.Second:
+		return errors.New("it took " + took.String())
+	}
+	return nil
+}
+
+// pinned returns the thumbprint of a ClientCertificate's current pin once it is Ready.
+func (s *story) pinned(ctx context.Context, name string) (string, error) {
+	var certificate v1alpha1.ClientCertificate
+	if err := s.kube.Get(ctx, client.ObjectKey{Namespace: shop, Name: name}, &certificate); err != nil {
+		return "", err
+	}
+	ready := meta.FindStatusCondition(certificate.Status.Conditions, v1alpha1.ConditionReady)
+	if ready == nil {
+		return "", fmt.Errorf("the ClientCertificate %s has no condition Ready; does the controller run?", name)
+	}
+	for _, pin := range certificate.Status.Pins {
+		if pin.State == v1alpha1.PinCurrent && meta.IsStatusConditionTrue(certificate.Status.Conditions, v1alpha1.ConditionReady) {
+			return pin.Thumbprint, nil
+		}
+	}
+	return "", fmt.Errorf("the ClientCertificate %s has no certificate yet: %s: %s", name, ready.Reason, ready.Message)
+}
+
+func (s *story) startPod(ctx context.Context) error {
+	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/checkout-pod.yaml"); err != nil {
+		return err
+	}
+	if err := s.requestAssertion(ctx, "checkout", "1h", assertionFile); err != nil {
+		return err
+	}
+	return s.showAssertion(assertionFile)
+}
+
+// requestAssertion has Kubernetes make a token for the pod <account>-0, for the issuer, and
+// keeps it in a file. It says that the pod runs, as the kubelet would.
+func (s *story) requestAssertion(ctx context.Context, account, duration, file string) error {
+	pod := account + "-0"
+	err := s.showKubectl(ctx, "patch", "-n", shop, "pod", pod, "--subresource=status", "-p", `{"status":{"phase":"Running"}}`)
+	if err != nil {
+		return err
+	}
+	uid, err := s.podUID(ctx, pod)
+	if err != nil {
+		return err
+	}
+	args := []string{
+		"create", "token", account, "-n", shop, "--audience=" + s.issuer, "--duration=" + duration,
+		"--bound-object-kind=Pod", "--bound-object-name=" + pod, "--bound-object-uid=" + string(uid),
+	}
+	s.tell.command("kubectl " + shellWords(args) + " > " + s.typed(file))
+	token, err := s.kubectl(ctx, args...)
+	if err != nil {
+		return err
+	}
+	return writeIfChanged(s.path(file), trimmed(token))
+}
+
+func (s *story) podUID(ctx context.Context, name string) (types.UID, error) {
+	var pod corev1.Pod
+	err := s.kube.Get(ctx, client.ObjectKey{Namespace: shop, Name: name}, &pod)
+	return pod.UID, err
+}
+
+// reset removes the objects of an earlier telling, and waits until they are gone. The order
+// matters: a Certificate that outlived its ClientCertificate would fill its Secret again, and
+// a ClientCertificate never takes a Secret that is older than itself.
+func (s *story) reset(ctx context.Context) error {
+	told := s.path("told")
+	if _, err := os.Stat(told); errors.Is(err, fs.ErrNotExist) {
+		return os.WriteFile(told, nil, 0o600)
+	}
+	return s.tell.working("the story was told here before: removing its objects", func() error {
+		for _, args := range [][]string{
+			{"-n", shop, "clientcertificates", "checkout", "packing"},
+			{"-n", shop, "certificates", "checkout", "packing", "--cascade=foreground"},
+			{"-n", shop, "secrets", "checkout-mtls", "packing-mtls"},
+			{"-n", shop, "oauthclients", "checkout", "packing"},
+			{"-n", shop, "pods", "checkout-0", "packing-0"},
+			{"-n", "orders", "approleassignments/checkout-reads-orders", "approles/orders-read", "protectedresources/orders"},
+			{"-n", "payments", "protectedresources", "payments"},
+		} {
+			if _, err := s.kubectl(ctx, append([]string{"delete", "--ignore-not-found"}, args...)...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,97 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// endSteps: what ends is in force at once, without a token being revoked or a file replaced.
+func endSteps() []step {
+	return []step{
+		{
+			chapter: "Ended: suspended, or gone",
+			title:   "The client is suspended",
+			text: "Something looks wrong with checkout. One field ends new tokens for it; those that it has end within " +
+				"their few minutes.",
+			want: "the issuer refuses within a second: HTTP 401 invalid_client, number 20001",
+			do: func(s *story, ctx context.Context) error {
+				if err := s.suspend(ctx, true); err != nil {
+					return err
+				}
+				return s.endsAtOnce(ctx)
+			},
+		},
+		{
+			title: "And served again",
+			text:  "It was a false alarm.",
+			want:  "the issuer serves within a second",
+			do: func(s *story, ctx context.Context) error {
+				if err := s.suspend(ctx, false); err != nil {
+					return err
+				}
+				_, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), served)
+				if err == nil {
+					s.tell.line("served %s after kubectl returned", took.Round(time.Millisecond))
+				}
+				return err
+			},
+		},
+		{
+			title: "The pod is gone",
+			text: "The token of the pod says that it is good for nearly an hour more. But its pod is no more, and the issuer " +
+				"watches pods: what was bound to it is worth nothing now, wherever it was copied to.",
+			want: "the issuer refuses within a second: HTTP 401 invalid_client, number 20001",
+			do: func(s *story, ctx context.Context) error {
+				if err := s.showKubectl(ctx, "delete", "-n", shop, "pod", "checkout-0"); err != nil {
+					return err
+				}
+				return s.endsAtOnce(ctx)
+			},
+		},
+		{
+			title: "The next pod goes on",
+			text: "Pods come and go. The next one has a token of its own, and nobody had to be told. It stays, " +
+				"so that you can go on from here.",
+			want: "HTTP 200 from the issuer, HTTP 200 from the API",
+			do:   (*story).nextPod,
+		},
+	}
+}
+
+func (s *story) suspend(ctx context.Context, suspended bool) error {
+	return s.showKubectl(ctx, "patch", "-n", shop, "oauthclient", "checkout", "--type=merge", "-p", fmt.Sprintf(`{"spec":{"suspend":%t}}`, suspended))
+}
+
+// endsAtOnce checks that checkout is served no more, and says how soon.
+func (s *story) endsAtOnce(ctx context.Context) error {
+	_, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), func(a answer) error {
+		return a.refusedWith(401, "invalid_client", notAccepted)
+	})
+	if err == nil {
+		s.tell.line("refused %s after kubectl returned", took.Round(time.Millisecond))
+	}
+	return err
+}
+
+func (s *story) nextPod(ctx context.Context) error {
+	old, err := s.podUID(ctx, "checkout-0")
+	if err == nil {
+		return errors.New("the pod is still there, with the UID " + string(old))
+	}
+	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/checkout-pod.yaml"); err != nil {
+		return err
+	}
+	if err := s.requestAssertion(ctx, "checkout", "24h", assertionFile); err != nil {
+		return err
+	}
+	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), served)
+	if err != nil {
+		return err
+	}
+	if _, err := s.keepToken(a, tokenFile); err != nil {
+		return err
+	}
+	return s.callAPI(ctx)
+}

@@ -1,0 +1,80 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// install does what a platform team does once per cluster. Each line may be run again.
+func (d *Demo) install(ctx context.Context) error {
+	d.tell.chapter("Installing Lanyard", "Its kinds, its permissions and its namespace; two CAs of "+
+		"cert-manager's, one for servers and one for workloads; and serving certificates. A platform team does this once.")
+	for _, args := range [][]string{
+		{"apply", "--server-side", "-f", "config/crd/bases"},
+		{"apply", "-f", "hack/demo/manifests/platform.yaml"},
+		{"apply", "-f", "config/rbac"},
+		{"wait", "--for=condition=Established", "-f", "config/crd/bases"},
+		{"wait", "--for=condition=Ready", "--timeout=60s", "-f", "hack/demo/manifests/platform.yaml"},
+	} {
+		if _, err := d.typeKubectl(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		d.exportSecret(ctx, "lanyard-system", "lanyard-issuer-tls", "tls", "issuer"),
+		d.exportSecret(ctx, "orders", "orders-api-tls", "tls", "orders"),
+	)
+}
+
+// exportSecret copies certificate, key and CA of a Secret to the state folder: what the kubelet
+// does for a pod that mounts it. An issued Secret may be a moment behind its Certificate.
+func (d *Demo) exportSecret(ctx context.Context, namespace, name string, folder ...string) error {
+	var secret corev1.Secret
+	err := eventually(ctx, func(ctx context.Context) error {
+		if err := d.kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &secret); err != nil {
+			return err
+		}
+		for _, file := range []string{"tls.crt", "tls.key", "ca.crt"} {
+			if len(secret.Data[file]) == 0 {
+				return fmt.Errorf("the Secret %s/%s has no %s", namespace, name, file)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, file := range []string{"tls.crt", "tls.key", "ca.crt"} {
+		if err := writeIfChanged(d.path(filepath.Join(folder...), file), secret.Data[file]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeIfChanged replaces a private file as a whole, unless it is as it should be.
+func writeIfChanged(path string, data []byte) error {
+	old, err := os.ReadFile(path)
+	if err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	temp := path + ".new"
+	if err := os.WriteFile(temp, data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}

@@ -1,0 +1,155 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Numbers of refusals, as issuer/oauth documents them.
+const (
+	notAccepted     = 20001
+	noSuchScope     = 30001
+	bindingRequired = 40001
+	notPinned       = 40003
+)
+
+// refuseSteps: everything that must not work, and what it is answered with.
+func refuseSteps() []step {
+	return []step{
+		{
+			chapter: "Refused: everything else",
+			title:   "A neighbour moves in",
+			text: "Packing is another client in the same namespace, with a certificate of the same CA, a service account and a pod " +
+				"of its own. It is honest here; what follows is what it, or a thief, could try.",
+			want: "packing is Ready, and holds its own certificate",
+			do:   (*story).neighbour,
+		},
+		{
+			title: "No certificate at the token endpoint",
+			text: "Somebody has copied the token of checkout's pod, but not the certificate. Tokens of checkout are bound, " +
+				"so that without a certificate there are none.",
+			want: "HTTP 400 invalid_request, number 40001",
+			do: func(s *story, ctx context.Context) error {
+				return s.refused(ctx, s.tokenRequest("", scope, assertion(assertionFile)...), 400, "invalid_request", bindingRequired)
+			},
+		},
+		{
+			title: "A certificate that is not pinned to the client",
+			text: "The same, over a connection with packing's certificate. It is valid, and of the same CA. But certificates are " +
+				"pinned to clients one by one, and this is not one of checkout's.",
+			want: "HTTP 401 invalid_client, number 40003",
+			do: func(s *story, ctx context.Context) error {
+				return s.refused(ctx, s.tokenRequest(packing, scope, assertion(assertionFile)...), 401, "invalid_client", notPinned)
+			},
+		},
+		{
+			title: "A stolen access token, without its certificate",
+			text:  "An access token has leaked, from a log perhaps. The API sees that it is bound, and that this connection has no certificate.",
+			want:  "HTTP 401 invalid_token from the API",
+			do: func(s *story, ctx context.Context) error {
+				return s.refusedByAPI(ctx, request{url: s.orders, tokenFile: tokenFile})
+			},
+		},
+		{
+			title: "A stolen access token, with another certificate",
+			text:  "Packing has it, and connects with its own certificate.",
+			want:  "HTTP 401 invalid_token from the API",
+			do: func(s *story, ctx context.Context) error {
+				return s.refusedByAPI(ctx, request{url: s.orders, certificate: packing, tokenFile: tokenFile})
+			},
+		},
+		{
+			title: "Another client's service account",
+			text: "Packing asks as checkout, with the token of its own pod. Even with checkout's certificate in hand that is " +
+				"refused. Every refusal of identity reads the same, so that a stranger learns nothing; what was wrong stands " +
+				"in the issuer's log, under the trace_id.",
+			want: "HTTP 401 invalid_client, number 20001",
+			do: func(s *story, ctx context.Context) error {
+				fields := append(assertion(packingAssertion), field{name: "client_id", value: clientID})
+				return s.refused(ctx, s.tokenRequest(checkout, scope, fields...), 401, "invalid_client", notAccepted)
+			},
+		},
+		{
+			title: "A role that was never granted",
+			text:  "Checkout may read orders, and asks to write them. Whether such a role exists at all is not told.",
+			want:  "HTTP 400 invalid_scope, number 30001",
+			do: func(s *story, ctx context.Context) error {
+				return s.refused(ctx, s.tokenRequest(checkout, "api://orders/Orders.Write.All", assertion(assertionFile)...), 400, "invalid_scope", noSuchScope)
+			},
+		},
+		{
+			title: "A token for another API",
+			text: "The payments API lets every client have a token, without any role. Checkout gets one, properly bound, and " +
+				"presents it to the orders API with the right certificate.",
+			want: "HTTP 200 from the issuer, and HTTP 401 invalid_token from the orders API",
+			do:   (*story).otherAudience,
+		},
+	}
+}
+
+const packingAssertion = "packing/assertion.jwt"
+
+func (s *story) neighbour(ctx context.Context) error {
+	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/packing.yaml"); err != nil {
+		return err
+	}
+	if err := eventually(ctx, func(ctx context.Context) error { _, err := s.pinned(ctx, "packing"); return err }); err != nil {
+		return err
+	}
+	if err := s.showKubectl(ctx, "get", "-n", shop, "oauthclients,clientcertificates"); err != nil {
+		return err
+	}
+	if err := s.exportSecret(ctx, shop, "packing-mtls", packing); err != nil {
+		return err
+	}
+	return s.requestAssertion(ctx, "packing", "1h", packingAssertion)
+}
+
+// refused sends a request to the issuer that it must refuse.
+func (s *story) refused(ctx context.Context, r request, status int, name string, number int) error {
+	a, err := s.try(ctx, r)
+	if err != nil {
+		return err
+	}
+	return a.refusedWith(status, name, number)
+}
+
+// refusedByAPI sends a request to the orders API that it must refuse (RFC 6750 section 3).
+func (s *story) refusedByAPI(ctx context.Context, r request) error {
+	a, err := s.try(ctx, r)
+	if err != nil {
+		return err
+	}
+	challenge := a.header.Get("WWW-Authenticate")
+	if a.status != 401 || !strings.Contains(challenge, `error="invalid_token"`) {
+		return fmt.Errorf("HTTP %d, WWW-Authenticate: %s", a.status, challenge)
+	}
+	return nil
+}
+
+func (s *story) otherAudience(ctx context.Context) error {
+	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/payments.yaml"); err != nil {
+		return err
+	}
+	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, "api://payments/.default", assertion(assertionFile)...), served)
+	if err != nil {
+		return err
+	}
+	const file = "client/access-token-for-payments"
+	token, err := s.keepToken(a, file)
+	if err != nil {
+		return err
+	}
+	_, payload, err := decodeJWT(token)
+	if err != nil {
+		return err
+	}
+	var audience string
+	if err := payload.get("aud", &audience); err != nil || audience != "api://payments" {
+		return errors.Join(fmt.Errorf("its audience is %q", audience), err)
+	}
+	s.tell.line("its audience is %s", audience)
+	return s.refusedByAPI(ctx, request{url: s.orders, certificate: checkout, tokenFile: file})
+}
