@@ -19,6 +19,7 @@ func (d *Demo) install(ctx context.Context) error {
 		"cert-manager's, one for servers and one for workloads; and serving certificates. A platform team does this once.")
 	for _, args := range [][]string{
 		{"apply", "--server-side", "-f", "config/crd/bases"},
+		{"apply", "-f", "hack/demo/manifests/namespaces.yaml"},
 		{"apply", "-f", "hack/demo/manifests/platform.yaml"},
 		{"apply", "-f", "config/rbac"},
 		{"wait", "--for=condition=Established", "-f", "config/crd/bases"},
