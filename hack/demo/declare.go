@@ -21,21 +21,27 @@ func declareSteps() []step {
 	return []step{
 		{
 			chapter: "Declared: who may call what",
-			title:   "The orders team declares its API, a role, and who has the role",
+			title:   "The orders team declares its API, and a role on it",
 			text: "A ProtectedResource is an API: tokens for api://orders are meant for it alone. An AppRole is a permission on " +
-				"it. An AppRoleAssignment is the owner's decision that a client has the role; it stands in the API's namespace, so " +
-				"that nobody can grant himself a role. The client need not exist yet.",
-			want: "all three are Ready",
+				"it, which the API looks for in tokens.",
+			want: "both are Ready",
 			do:   (*story).declareAPI,
 		},
 		{
 			title: "The shop team declares its client and its certificate",
 			text: "An OAuthClient says who may ask for tokens and how it proves itself: here, the service account checkout, or a " +
 				"certificate. A ClientCertificate has cert-manager make a certificate, and Lanyard pins that one certificate to the " +
-				"client. No password, no shared secret: the key never leaves the Secret that the pod mounts, and Lanyard " +
+				"client. No password, no shared secret: the key stays in the Secret that the pod mounts, and Lanyard " +
 				"does not read it.",
-			want: "client and certificate are Ready, the role is granted, and apply to pinned certificate took under 2 s",
+			want: "client and certificate are Ready, under 2 s after kubectl apply; the role is asked for, and not granted",
 			do:   (*story).declareClient,
+		},
+		{
+			title: "The orders team decides that checkout has the role",
+			text: "To ask is not to have. An AppRoleAssignment is the decision of the API's owner. It stands in the namespace of " +
+				"the API, so that nobody grants himself a role.",
+			want: "the role is granted, as the client's status says",
+			do:   (*story).approve,
 		},
 		{
 			title: "A pod of checkout, and the token that Kubernetes gives it",
@@ -63,19 +69,24 @@ const (
 	tokenFile     = "client/access-token"
 )
 
+// The samples that the teams apply.
+const (
+	apiSample      = "config/samples/20-orders-api.yaml"
+	clientSample   = "config/samples/30-checkout-client.yaml"
+	approvalSample = "config/samples/40-orders-approval.yaml"
+)
+
 func (s *story) declareAPI(ctx context.Context) error {
-	if err := s.showKubectl(ctx, "apply", "-f", "config/samples/orders.yaml"); err != nil {
-		return err
-	}
-	if err := s.showKubectl(ctx, "wait", "--for=condition=Ready", "--timeout=30s", "-f", "config/samples/orders.yaml"); err != nil {
-		return err
-	}
-	return s.showKubectl(ctx, "get", "-n", "orders", "protectedresources,approles,approleassignments")
+	return s.showAll(ctx,
+		[]string{"apply", "-f", apiSample},
+		[]string{"wait", "--for=condition=Ready", "--timeout=30s", "-f", apiSample},
+		[]string{"get", "-n", "orders", "protectedresources,approles"},
+	)
 }
 
 func (s *story) declareClient(ctx context.Context) error {
 	begun := time.Now()
-	if err := s.showKubectl(ctx, "apply", "-f", "config/samples/shop.yaml"); err != nil {
+	if err := s.showKubectl(ctx, "apply", "-f", clientSample); err != nil {
 		return err
 	}
 	applied := time.Since(begun)
@@ -88,14 +99,13 @@ func (s *story) declareClient(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, args := range [][]string{
-		{"wait", "--for=condition=Ready", "--timeout=30s", "-n", shop, "oauthclient/checkout", "clientcertificate/checkout"},
-		{"wait", "--for=condition=RolesGranted", "--timeout=30s", "-n", shop, "oauthclient/checkout"},
-		{"get", "-n", shop, "oauthclients,clientcertificates"},
-	} {
-		if err := s.showKubectl(ctx, args...); err != nil {
-			return err
-		}
+	err = s.showAll(ctx,
+		[]string{"wait", "--for=condition=Ready", "--timeout=30s", "-n", shop, "oauthclient/checkout", "clientcertificate/checkout"},
+		[]string{"wait", "--for=condition=RolesGranted=False", "--timeout=30s", "-n", shop, "oauthclient/checkout"},
+		[]string{"get", "-n", shop, "oauthclients,clientcertificates"},
+	)
+	if err != nil {
+		return err
 	}
 	if err := s.exportSecret(ctx, shop, "checkout-mtls", checkout); err != nil {
 		return err
@@ -113,6 +123,14 @@ func (s *story) declareClient(ctx context.Context) error {
 		return errors.New("it took " + took.String())
 	}
 	return nil
+}
+
+func (s *story) approve(ctx context.Context) error {
+	return s.showAll(ctx,
+		[]string{"apply", "-f", approvalSample},
+		[]string{"wait", "--for=condition=RolesGranted", "--timeout=30s", "-n", shop, "oauthclient/checkout"},
+		[]string{"get", "-n", shop, "oauthclients"},
+	)
 }
 
 // pinned returns the thumbprint of a ClientCertificate's current pin once it is Ready.

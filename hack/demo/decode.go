@@ -38,6 +38,11 @@ func decodePart(text string) (part, error) {
 	if err != nil {
 		return nil, err
 	}
+	return parseObject(data)
+}
+
+// parseObject reads a JSON object and keeps the order of its members.
+func parseObject(data []byte) (part, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
 		return nil, errors.Join(errors.New("not a JSON object"), err)
@@ -69,16 +74,11 @@ func (p part) get(name string, v any) error {
 
 // commented writes a part as people read it, with a comment beside each member that has one.
 func (p part) commented(comments map[string]string, now time.Time) string {
-	lines, width := make([]string, len(p)), 0
+	first, rest, width := make([]string, len(p)), make([]string, len(p)), 0
 	for i, m := range p {
-		comma := ","
-		if i == len(p)-1 {
-			comma = ""
-		}
-		lines[i] = fmt.Sprintf("  %q: %s%s", m.name, spaced(m.value), comma)
-		if len(lines[i]) <= commentColumn {
-			width = max(width, len(lines[i]))
-		}
+		text := m.line(indentation, i == len(p)-1)
+		first[i], rest[i], _ = strings.Cut(text, "\n")
+		width = max(width, len(first[i]))
 	}
 	var b strings.Builder
 	b.WriteString("{\n")
@@ -87,13 +87,12 @@ func (p part) commented(comments map[string]string, now time.Time) string {
 		if at, ok := m.time(); ok {
 			comment = strings.TrimSpace(comment + " " + relative(at, now))
 		}
-		switch {
-		case comment == "":
-			b.WriteString(lines[i])
-		case len(lines[i]) > commentColumn:
-			b.WriteString(lines[i] + "\n" + strings.Repeat(" ", width) + "  // ^ " + comment)
-		default:
-			fmt.Fprintf(&b, "%-*s  // %s", width, lines[i], comment)
+		b.WriteString(first[i])
+		if comment != "" {
+			b.WriteString(strings.Repeat(" ", width-len(first[i])) + "  // " + comment)
+		}
+		if rest[i] != "" {
+			b.WriteString("\n" + rest[i])
 		}
 		b.WriteByte('\n')
 	}
@@ -101,8 +100,40 @@ func (p part) commented(comments map[string]string, now time.Time) string {
 	return b.String()
 }
 
-// commentColumn is how long a line may be to have its comment beside it.
-const commentColumn = 64
+const (
+	indentation = "  "
+	// lineRoom is how long a line may be before its value is spread over several.
+	lineRoom = 90
+)
+
+// line writes a member, spread over several lines if one would be too long.
+func (m member) line(indent string, last bool) string {
+	comma := ","
+	if last {
+		comma = ""
+	}
+	name := fmt.Sprintf("%s%q: ", indent, m.name)
+	value := spaced(m.value)
+	if len(name)+len(value) <= lineRoom {
+		return name + value + comma
+	}
+	if object, err := parseObject(m.value); err == nil {
+		lines := make([]string, len(object))
+		for i, inner := range object {
+			lines[i] = inner.line(indent+indentation, i == len(object)-1)
+		}
+		return name + "{\n" + strings.Join(lines, "\n") + "\n" + indent + "}" + comma
+	}
+	var array []json.RawMessage
+	if err := json.Unmarshal(m.value, &array); err == nil && len(array) > 1 {
+		lines := make([]string, len(array))
+		for i, inner := range array {
+			lines[i] = indent + indentation + spaced(inner)
+		}
+		return name + "[\n" + strings.Join(lines, ",\n") + "\n" + indent + "]" + comma
+	}
+	return name + value + comma
+}
 
 // spaced writes a value on one line, with a space where people expect one.
 func spaced(value json.RawMessage) string {

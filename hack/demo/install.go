@@ -15,15 +15,16 @@ import (
 
 // install does what a platform team does once per cluster. Each line may be run again.
 func (d *Demo) install(ctx context.Context) error {
-	d.tell.chapter("Installing Lanyard", "Its kinds, its permissions and its namespace; two CAs of "+
-		"cert-manager's, one for servers and one for workloads; and serving certificates. A platform team does this once.")
+	d.tell.chapter("Installing Lanyard", "Its namespace, its kinds and its permissions; then what a platform team prepares for "+
+		"the others: namespaces, a CA for the certificates of workloads, and one for servers. This is done once.")
+	const platform = "hack/demo/manifests/platform.yaml"
 	for _, args := range [][]string{
-		{"apply", "--server-side", "-f", "config/crd/bases"},
-		{"apply", "-f", "hack/demo/manifests/namespaces.yaml"},
-		{"apply", "-f", "hack/demo/manifests/platform.yaml"},
-		{"apply", "-f", "config/rbac"},
+		{"apply", "-f", "config/default/namespace.yaml"},
+		{"apply", "--server-side", "-k", "config/crd"},
+		{"apply", "-k", "config/rbac"},
+		{"apply", "-f", "config/samples/00-namespaces.yaml", "-f", "config/samples/10-workload-ca.yaml", "-f", platform},
 		{"wait", "--for=condition=Established", "-f", "config/crd/bases"},
-		{"wait", "--for=condition=Ready", "--timeout=60s", "-f", "hack/demo/manifests/platform.yaml"},
+		{"wait", "--for=condition=Ready", "--timeout=60s", "-f", "config/samples/10-workload-ca.yaml", "-f", platform},
 	} {
 		if _, err := d.typeKubectl(ctx, args...); err != nil {
 			return err

@@ -38,6 +38,16 @@ func (d *Demo) showKubectl(ctx context.Context, args ...string) error {
 	return err
 }
 
+// showAll is showKubectl for several lines, up to the first that fails.
+func (d *Demo) showAll(ctx context.Context, lines ...[]string) error {
+	for _, args := range lines {
+		if err := d.showKubectl(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // shellWords quotes what the shell would not take as it is.
 func shellWords(args []string) string {
 	quoted := make([]string, len(args))

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -135,20 +135,18 @@ func (d *Demo) show(a answer) {
 	if challenge := a.header.Get("WWW-Authenticate"); challenge != "" {
 		d.tell.saw("WWW-Authenticate: " + challenge)
 	}
-	var body map[string]any
-	if json.Unmarshal(a.body, &body) != nil {
+	body, err := parseObject(a.body)
+	if err != nil {
 		d.tell.saw(strings.TrimSpace(string(a.body)))
 		return
 	}
-	text := a.body
-	if token, ok := body["access_token"].(string); ok && len(token) > 40 {
-		text = bytes.Replace(text, []byte(token), []byte(token[:20]+"..."+token[len(token)-8:]), 1)
+	for i, m := range body {
+		var token string
+		if m.name == "access_token" && json.Unmarshal(m.value, &token) == nil && len(token) > 40 {
+			body[i].value = json.RawMessage(strconv.Quote(token[:20] + "..." + token[len(token)-8:]))
+		}
 	}
-	var pretty bytes.Buffer
-	if json.Indent(&pretty, text, "", "  ") == nil {
-		text = pretty.Bytes()
-	}
-	d.tell.saw(string(text))
+	d.tell.saw(body.commented(nil, time.Time{}))
 }
 
 // problem is an OAuth error answer.
