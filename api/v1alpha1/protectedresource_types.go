@@ -31,7 +31,8 @@ type ProtectedResourceSpec struct {
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.identifier cannot be changed; create another ProtectedResource"
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z][a-z0-9+.-]*:[^\\\\s?#]*[^\\\\s?#/]$')",message="spec.identifier is a URI in canonical form: lower-case scheme and host, no user, query, fragment, space or trailing slash; write for example api://orders"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z][a-z0-9+.-]*:[!$->@-\\\\[\\\\]-~]*[!$-.0->@-\\\\[\\\\]-~]$')",message="spec.identifier is a URI in canonical form: lower-case scheme and host, no user, query, fragment, space or trailing slash; write for example api://orders"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('://') || self.matches('^[a-z][a-z0-9+.-]*://[a-z0-9._:\\\\[\\\\]-]+(/|$)')",message="spec.identifier is a URI in canonical form: lower-case scheme and host, no user, query, fragment, space or trailing slash; write for example api://orders"
 	Identifier string `json:"identifier"`
 
 	// assignment says whether a client needs a role to get a token: Required, no

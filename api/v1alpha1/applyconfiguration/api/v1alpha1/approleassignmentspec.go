@@ -20,7 +20,8 @@ type AppRoleAssignmentSpecApplyConfiguration struct {
 	ClientSelector *ClientSelectorApplyConfiguration `json:"clientSelector,omitempty"`
 	// decision of the API's owner. A denial outweighs every approval.
 	Decision *apiv1alpha1.Decision `json:"decision,omitempty"`
-	// expiresAt is when an approval ends.
+	// expiresAt is when an approval ends, as in RFC 3339, in the year 2000 or later:
+	// 2027-01-01T00:00:00Z.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
 	// reason says why, for people.
 	Reason *string `json:"reason,omitempty"`
