@@ -134,11 +134,14 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, *oauth.Error) {
 		w.Header()["Connection"] = headerClose // rather than read what is not wanted
 		return "", oauth.NewError(oauth.ErrBodyTooLarge, "")
 	}
-	var b strings.Builder
-	if r.ContentLength > 0 {
-		b.Grow(int(r.ContentLength))
+	var body []byte
+	var err error
+	if r.ContentLength >= 0 {
+		body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, body)
+	} else {
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	}
-	_, err := io.Copy(&b, http.MaxBytesReader(w, r.Body, maxBody))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return "", oauth.NewError(oauth.ErrBodyTooLarge, "")
 	}
@@ -148,7 +151,7 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, *oauth.Error) {
 		e.Reason = "body_incomplete"
 		return "", e
 	}
-	return b.String(), nil
+	return string(body), nil
 }
 
 // parseForm reads application/x-www-form-urlencoded. A parameter stands in it once

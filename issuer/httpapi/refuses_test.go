@@ -1,0 +1,470 @@
+package httpapi_test
+
+import (
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/clientauth"
+	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
+)
+
+// The lines of the threat model that can be shown at the issuer's socket: "what
+// must be refused". Each test first shows that the honest request works.
+
+func honest(t *testing.T, h *house) {
+	t.Helper()
+	if r := h.token(t, federatedForm(sign(h.claims())), checkoutCert()); r.status != http.StatusOK {
+		t.Fatalf("the honest request got %d %s", r.status, r.raw)
+	}
+	if r := h.token(t, mtlsForm("shop/checkout"), checkoutCert()); r.status != http.StatusOK {
+		t.Fatalf("the honest request over mutual TLS got %d %s", r.status, r.raw)
+	}
+}
+
+// wantIdentity checks the one answer to every refusal of identity, and that the
+// log, only, says why.
+func wantIdentity(t *testing.T, h *house, r reply, reason string) {
+	t.Helper()
+	if r.status != http.StatusUnauthorized || r.Error != "invalid_client" || r.number() != oauth.ErrIdentity {
+		t.Fatalf("got %d %s; want 401 invalid_client %d", r.status, r.raw, oauth.ErrIdentity)
+	}
+	if r.ErrorDescription != oauth.ErrIdentity.Text() {
+		t.Errorf("error_description = %q tells a stranger what was wrong", r.ErrorDescription)
+	}
+	e := h.lastEvent(t)
+	if e["trace_id"] != r.TraceID || e["reason"] != reason {
+		t.Errorf("logged reason = %v under trace_id %v; want %s under %s", e["reason"], e["trace_id"], reason, r.TraceID)
+	}
+}
+
+// reheader changes the header of a token without signing it again.
+func reheader(t *testing.T, token string, edit func(map[string]any)) string {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	var header map[string]any
+	if err := json.Unmarshal(must(base64.RawURLEncoding.DecodeString(parts[0])), &header); err != nil {
+		t.Fatal(err)
+	}
+	edit(header)
+	parts[0] = base64.RawURLEncoding.EncodeToString(must(json.Marshal(header)))
+	return strings.Join(parts, ".")
+}
+
+func publicPEM(k crypto.PublicKey) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: must(x509.MarshalPKIXPublicKey(k))})
+}
+
+// rawClaims signs JSON as it is, which may be what no encoder writes.
+func rawClaims(payload string) string {
+	head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","kid":"` + clusterKid + `"}`))
+	text := head + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	sig := must(jwt.SigningMethodRS256.Sign(text, clusterKey()))
+	return text + "." + base64.RawURLEncoding.EncodeToString(sig)
+}
+
+func TestRefusesForgedAssertion(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	jwkOf := func(k crypto.PublicKey) any {
+		var set struct{ Keys []any }
+		key := must(jose.NewKey("mine", k, jose.RS256))
+		if err := json.Unmarshal(must(jose.MarshalJWKS([]jose.Key{key})), &set); err != nil {
+			t.Fatal(err)
+		}
+		return set.Keys[0]
+	}
+	payload := string(must(json.Marshal(h.claims())))
+	for name, c := range map[string]struct{ assertion, reason string }{
+		"alg none": {
+			signWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, h.claims()), "assertion_malformed",
+		},
+		"HS256 with the public key's PEM as secret": {
+			signWith(jwt.SigningMethodHS256, publicPEM(clusterKey().Public()), h.claims()), "assertion_malformed",
+		},
+		"HS256 with the public key's DER as secret": {
+			signWith(jwt.SigningMethodHS256, must(x509.MarshalPKIXPublicKey(clusterKey().Public())), h.claims()), "assertion_malformed",
+		},
+		"an algorithm the key is not for": {signWith(jwt.SigningMethodPS256, clusterKey(), h.claims()), "assertion_algorithm"},
+		"no kid":                          {sign(h.claims(), map[string]any{"kid": nil}), "assertion_not_valid"},
+		"an unknown kid":                  {sign(h.claims(), map[string]any{"kid": "other"}), "assertion_unknown_key"},
+		"another key under the kid":       {signWith(jwt.SigningMethodRS256, strangeKey(), h.claims()), "assertion_signature"},
+		"a key in its own jwk header": {
+			signWith(jwt.SigningMethodRS256, strangeKey(), h.claims(), map[string]any{"jwk": jwkOf(strangeKey().Public())}), "assertion_signature",
+		},
+		"a key in its own jwk header, under its own kid": {
+			signWith(jwt.SigningMethodRS256, strangeKey(), h.claims(), map[string]any{"jwk": jwkOf(strangeKey().Public()), "kid": "mine"}), "assertion_unknown_key",
+		},
+		"a key at its own jku": {
+			signWith(jwt.SigningMethodRS256, strangeKey(), h.claims(), map[string]any{"jku": "https://evil.test/keys", "kid": "mine"}), "assertion_unknown_key",
+		},
+		"a header changed after signing":      {reheader(t, sign(h.claims()), func(m map[string]any) { m["typ"] = "JWT" }), "assertion_signature"},
+		"a critical extension it must honour": {sign(h.claims(), map[string]any{"crit": []string{"exp"}}), "assertion_malformed"},
+		"an access token's typ":               {sign(h.claims(), map[string]any{"typ": oauth.TypAccessToken}), "assertion_type"},
+		"another issuer with the same kid":    {sign(h.claims(jwt.MapClaims{"iss": "https://other-cluster"})), "assertion_of_unknown_issuer"},
+		"the issuer with a trailing slash":    {sign(h.claims(jwt.MapClaims{"iss": clusterIssuer + "/"})), "assertion_of_unknown_issuer"},
+		"a claim twice":                       {rawClaims(strings.Replace(payload, `"sub"`, `"sub":"system:serviceaccount:shop:billing","sub"`, 1)), "assertion_malformed"},
+		"a claim in other letters":            {rawClaims(strings.Replace(payload, `"sub"`, `"SUB":"x","sub"`, 1)), "assertion_malformed"},
+		"bytes after the signature":           {sign(h.claims()) + "AAAA", "assertion_signature"},
+		"padding":                             {sign(h.claims()) + "=", "assertion_malformed"},
+		"no JWT at all":                       {"hello", "assertion_malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantIdentity(t, h, h.token(t, federatedForm(c.assertion), checkoutCert()), c.reason)
+		})
+	}
+}
+
+func TestRefusesAccessTokenAsAssertion(t *testing.T) {
+	h := newHouse(t)
+	token := h.token(t, mtlsForm("shop/checkout"), checkoutCert()).AccessToken
+	wantIdentity(t, h, h.token(t, federatedForm(token), checkoutCert()), "assertion_of_unknown_issuer")
+}
+
+func TestRefusesAssertionForSomebodyElse(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	for name, aud := range map[string]any{
+		"another audience":                  []string{"https://elsewhere.test"},
+		"ours and another (injection)":      []string{h.url, "https://elsewhere.test"},
+		"the API server's default audience": []string{clusterIssuer},
+		"the token endpoint":                []string{h.url + "/oauth2/token"},
+		"ours with a trailing slash":        []string{h.url + "/"},
+		"no audience":                       nil,
+		"an empty list":                     []string{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantIdentity(t, h, h.token(t, federatedForm(sign(h.claims(jwt.MapClaims{"aud": aud}))), checkoutCert()), "assertion_audience")
+		})
+	}
+}
+
+func TestRefusesAssertionOutOfItsTime(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	unix := func(d time.Duration) int64 { return noon.Add(d).Unix() }
+	for name, c := range map[string]struct {
+		claims jwt.MapClaims
+		reason string
+	}{
+		"expired beyond the leeway":         {jwt.MapClaims{"exp": unix(-31 * time.Second)}, "assertion_expired"},
+		"not yet valid beyond the leeway":   {jwt.MapClaims{"nbf": unix(31 * time.Second)}, "assertion_not_yet_valid"},
+		"issued in the future":              {jwt.MapClaims{"iat": unix(31 * time.Second)}, "assertion_not_yet_valid"},
+		"a legacy token that never expires": {jwt.MapClaims{"exp": nil}, "assertion_not_valid"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantIdentity(t, h, h.token(t, federatedForm(sign(h.claims(c.claims))), checkoutCert()), c.reason)
+		})
+	}
+	for name, claims := range map[string]jwt.MapClaims{
+		"a clock 5 s ahead of ours": {"nbf": unix(5 * time.Second), "iat": unix(5 * time.Second)},
+	} {
+		t.Run("accepts "+name, func(t *testing.T) {
+			if r := h.token(t, federatedForm(sign(h.claims(claims))), checkoutCert()); r.status != http.StatusOK {
+				t.Errorf("got %d %s", r.status, r.raw)
+			}
+		})
+	}
+	t.Run("a token that ended 5 s ago is believed, but gives no token that would end at once", func(t *testing.T) {
+		r := h.token(t, federatedForm(sign(h.claims(jwt.MapClaims{"exp": unix(-5 * time.Second)}))), checkoutCert())
+		if r.number() != oauth.ErrLifetimeTooLow {
+			t.Errorf("got %d %s; want %d", r.status, r.raw, oauth.ErrLifetimeTooLow)
+		}
+	})
+}
+
+func kubernetes(edit func(map[string]any)) jwt.MapClaims {
+	k := map[string]any{
+		"namespace":      "shop",
+		"serviceaccount": map[string]any{"name": "checkout", "uid": "sa-1"},
+		"pod":            map[string]any{"name": "checkout-1", "uid": "pod-1"},
+	}
+	edit(k)
+	return jwt.MapClaims{"kubernetes.io": k}
+}
+
+func TestRefusesWorkloadThatIsNotTheClients(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	for name, c := range map[string]struct {
+		claims jwt.MapClaims
+		reason string
+	}{
+		"a service account of the same name in another namespace": {jwt.MapClaims{
+			"sub": "system:serviceaccount:evil:checkout",
+			"kubernetes.io": map[string]any{
+				"namespace": "evil", "serviceaccount": map[string]any{"name": "checkout", "uid": "sa-3"}, "pod": map[string]any{"name": "checkout-1", "uid": "pod-3"},
+			},
+		}, "service_account_of_no_such_client"},
+		"a subject that its claims contradict": {jwt.MapClaims{"sub": "system:serviceaccount:shop:billing"}, "assertion_subject_disagrees"},
+		"a service account that was made anew": {kubernetes(func(k map[string]any) {
+			k["serviceaccount"] = map[string]any{"name": "checkout", "uid": "sa-0"}
+		}), "service_account_gone"},
+		"a pod that was made anew": {kubernetes(func(k map[string]any) {
+			k["pod"] = map[string]any{"name": "checkout-1", "uid": "pod-0"}
+		}), "pod_gone"},
+		"a pod that is gone, or has Succeeded or Failed": {kubernetes(func(k map[string]any) {
+			k["pod"] = map[string]any{"name": "checkout-9", "uid": "pod-9"}
+		}), "pod_gone"},
+		"a token bound to no pod":    {kubernetes(func(k map[string]any) { delete(k, "pod") }), "assertion_bound_to_no_pod"},
+		"a token bound to a node":    {kubernetes(func(k map[string]any) { delete(k, "pod"); k["node"] = map[string]any{"name": "n", "uid": "u"} }), "assertion_bound_to_node"},
+		"a token bound to a Secret":  {kubernetes(func(k map[string]any) { delete(k, "pod"); k["secret"] = map[string]any{"name": "s", "uid": "u"} }), "assertion_bound_to_secret"},
+		"a legacy token of a Secret": {jwt.MapClaims{"kubernetes.io": nil, "kubernetes.io/serviceaccount/namespace": "shop"}, "assertion_without_service_account"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantIdentity(t, h, h.token(t, federatedForm(sign(h.claims(c.claims))), checkoutCert()), c.reason)
+		})
+	}
+}
+
+func TestRefusesPodThatHasEnded(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	h.workloads.change(func() {
+		h.workloads.pods["shop/checkout-1/pod-1"] = clientauth.Pod{DeletionTimestamp: noon.Add(30 * time.Second)}
+	})
+	if r := h.token(t, federatedForm(sign(h.claims())), checkoutCert()); r.status != http.StatusOK {
+		t.Errorf("a pod that drains within its grace period got %d %s", r.status, r.raw)
+	}
+	h.clock.advance(30 * time.Second)
+	wantIdentity(t, h, h.token(t, federatedForm(sign(h.claims())), checkoutCert()), "pod_deleted")
+}
+
+func TestSaysWhenItCannotTell(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	down := errors.New("connection refused")
+	check := func(t *testing.T, reason string) {
+		t.Helper()
+		r := h.token(t, federatedForm(sign(h.claims())), checkoutCert())
+		if r.status != http.StatusServiceUnavailable || r.Error != "temporarily_unavailable" || r.header.Get("Retry-After") == "" {
+			t.Errorf("got %d %s; want 503 temporarily_unavailable with Retry-After", r.status, r.raw)
+		}
+		if e := h.lastEvent(t); e["reason"] != reason || e["level"] != "ERROR" {
+			t.Errorf("logged %v", e)
+		}
+	}
+	h.cluster.err.Store(&down)
+	check(t, "service_account_keys")
+	h.cluster.err.Store(nil)
+	h.workloads.change(func() { h.workloads.err = down })
+	check(t, "service_account")
+}
+
+func TestRefusesTwoMethods(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	with := func(f url.Values, name, value string) url.Values { f.Set(name, value); return f }
+	basic := http.Header{"Authorization": {"Basic c2hvcDpzZWNyZXQ="}}
+	for name, c := range map[string]struct {
+		form   url.Values
+		header http.Header
+		certs  []tls.Certificate
+		want   oauth.Number
+	}{
+		"an assertion and a secret in the form":    {form: with(federatedForm(sign(h.claims())), "client_secret", "s"), want: oauth.ErrTwoMethods},
+		"an assertion and an Authorization header": {form: federatedForm(sign(h.claims())), header: basic, want: oauth.ErrTwoMethods},
+		"a certificate and a secret":               {form: with(mtlsForm("shop/checkout"), "client_secret", "s"), certs: []tls.Certificate{checkoutCert()}, want: oauth.ErrTwoMethods},
+		"an unsigned assertion beside a valid certificate": {
+			form:  federatedForm(signWith(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, h.claims())),
+			certs: []tls.Certificate{checkoutCert()}, want: oauth.ErrIdentity,
+		},
+		"a secret alone, which is not served":      {form: with(mtlsForm("shop/checkout"), "client_secret", "s"), want: oauth.ErrNoMethod},
+		"nothing at all":                           {form: mtlsForm("shop/checkout"), want: oauth.ErrNoMethod},
+		"an assertion without its type":            {form: with(federatedForm(sign(h.claims())), "client_assertion_type", ""), want: oauth.ErrMissingParameter},
+		"an assertion of another type":             {form: with(federatedForm(sign(h.claims())), "client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"), want: oauth.ErrAssertionType},
+		"a client_id that the assertion is not of": {form: with(federatedForm(sign(h.claims())), "client_id", "shop/billing"), certs: []tls.Certificate{checkoutCert()}, want: oauth.ErrIdentity},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := send(t, client(t, c.certs...), request(t, http.MethodPost, h.url+"/oauth2/token", c.form.Encode(), c.header))
+			if r.number() != c.want {
+				t.Errorf("got %d %s; want %d", r.status, r.raw, c.want)
+			}
+		})
+	}
+}
+
+func TestRefusesCertificateThatIsNoLivePin(t *testing.T) {
+	pinWith := func(edit func(*v1alpha1.Pin)) func(*house) {
+		return func(h *house) {
+			h.registry.ApplyCertificate(pinned("checkout", checkoutCert(), func(cc *v1alpha1.ClientCertificate) { edit(&cc.Status.Pins[0]) }))
+		}
+	}
+	at := func(d time.Duration) metav1.Time { return metav1.NewTime(noon.Add(d)) }
+	sameKey := certificateOf("checkout", checkoutCert().PrivateKey.(crypto.Signer))
+	for name, c := range map[string]struct {
+		change func(*house)
+		cert   tls.Certificate
+	}{
+		"a certificate that is pinned to nobody, with the pinned subject": {cert: strangeCert()},
+		"the same key in another certificate":                             {cert: sameKey},
+		"a certificate that is pinned to another client":                  {cert: billingCert()},
+		"a pin that has expired":                                          {pinWith(func(p *v1alpha1.Pin) { p.NotAfter = at(0) }), checkoutCert()},
+		"a pin that is not yet valid":                                     {pinWith(func(p *v1alpha1.Pin) { p.NotBefore = at(31 * time.Second) }), checkoutCert()},
+		"a pin that was replaced, after its overlap":                      {pinWith(func(p *v1alpha1.Pin) { p.RetiresAt = new(at(0)) }), checkoutCert()},
+		"a pin that is distrusted": {func(h *house) {
+			h.registry.ApplyCertificate(pinned("checkout", checkoutCert(), func(cc *v1alpha1.ClientCertificate) {
+				cc.Spec.Distrust = []v1alpha1.Thumbprint{v1alpha1.Thumbprint(thumbprintOf(checkoutCert()))}
+			}))
+		}, checkoutCert()},
+		"a pin whose object was deleted": {func(h *house) { h.registry.DeleteCertificate("shop", "checkout") }, checkoutCert()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			honest(t, h)
+			if c.change != nil {
+				c.change(h)
+			}
+			r := h.token(t, mtlsForm("shop/checkout"), c.cert)
+			wantIdentity(t, h, r, "certificate_not_pinned_or_method_not_listed")
+			if !r.close {
+				t.Error("the connection with the refused certificate stays open")
+			}
+			r = h.token(t, federatedForm(sign(h.claims())), c.cert)
+			if r.number() != oauth.ErrCertificateNotPinned || r.status != http.StatusUnauthorized || !r.close {
+				t.Errorf("with an assertion, got %d %s (closed: %v); want %d, closed", r.status, r.raw, r.close, oauth.ErrCertificateNotPinned)
+			}
+		})
+	}
+}
+
+func TestRefusesCertificateFromHeader(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	der := checkoutCert().Certificate[0]
+	text := url.QueryEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+	for name, value := range map[string]string{
+		"Client-Cert":             ":" + base64.StdEncoding.EncodeToString(der) + ":",
+		"Client-Cert-Chain":       ":" + base64.StdEncoding.EncodeToString(der) + ":",
+		"X-Forwarded-Client-Cert": "Hash=00;Cert=\"" + text + "\"",
+		"X-Ssl-Cert":              text,
+		"Ssl-Client-Cert":         text,
+		"X-Client-Cert":           text,
+		"X-Arr-Clientcert":        base64.StdEncoding.EncodeToString(der),
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := http.Header{name: {value}}
+			r := send(t, client(t), request(t, http.MethodPost, h.url+"/oauth2/token", mtlsForm("shop/checkout").Encode(), header))
+			if r.number() != oauth.ErrNoMethod {
+				t.Errorf("got %d %s; want %d", r.status, r.raw, oauth.ErrNoMethod)
+			}
+			r = send(t, client(t), request(t, http.MethodPost, h.url+"/oauth2/token", federatedForm(sign(h.claims())).Encode(), header))
+			if r.number() != oauth.ErrBindingRequired {
+				t.Errorf("with an assertion, got %d %s; want %d", r.status, r.raw, oauth.ErrBindingRequired)
+			}
+		})
+	}
+}
+
+func TestRefusesOnTheSameConnectionOnceThePinEnds(t *testing.T) {
+	h := newHouse(t)
+	c := client(t, checkoutCert())
+	ask := func() reply {
+		return send(t, c, request(t, http.MethodPost, h.url+"/oauth2/token", mtlsForm("shop/checkout").Encode(), nil))
+	}
+	if r := ask(); r.status != http.StatusOK || r.close {
+		t.Fatalf("got %d %s (closed: %v)", r.status, r.raw, r.close)
+	}
+	h.registry.ApplyCertificate(pinned("checkout", checkoutCert(), func(cc *v1alpha1.ClientCertificate) { cc.Status.Pins = nil }))
+	if r := ask(); r.number() != oauth.ErrIdentity || !r.close {
+		t.Errorf("got %d %s (closed: %v); want %d on a connection that is closed", r.status, r.raw, r.close, oauth.ErrIdentity)
+	}
+}
+
+func TestRefusesClientThatIsStopped(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*house)
+		reason string
+	}{
+		"a suspended client": {func(h *house) {
+			h.registry.ApplyClient(oauthClient("checkout", func(c *v1alpha1.OAuthClient) { c.Spec.Suspend = true }))
+		}, v1alpha1.ReasonSuspended},
+		"a suspended namespace": {func(h *house) {
+			h.registry.ApplyNamespace(rules.ParseNamespace("shop", nil, map[string]string{v1alpha1.AnnotationSuspend: "true"}))
+		}, v1alpha1.ReasonNamespaceSuspended},
+		"a client that no longer lists its service account": {func(h *house) {
+			h.registry.ApplyClient(oauthClient("checkout", func(c *v1alpha1.OAuthClient) { c.Spec.Authentication.ServiceAccounts = nil }))
+		}, "service_account_of_no_such_client"},
+		"a deleted client": {func(h *house) { h.registry.DeleteClient("shop", "checkout") }, "service_account_of_no_such_client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			honest(t, h)
+			c.change(h)
+			wantIdentity(t, h, h.token(t, federatedForm(sign(h.claims())), checkoutCert()), c.reason)
+		})
+	}
+	t.Run("a method that the client does not list", func(t *testing.T) {
+		h := newHouse(t)
+		honest(t, h)
+		h.registry.ApplyClient(oauthClient("checkout", func(c *v1alpha1.OAuthClient) { c.Spec.Authentication.Certificate = nil }))
+		wantIdentity(t, h, h.token(t, mtlsForm("shop/checkout"), checkoutCert()), "certificate_not_pinned_or_method_not_listed")
+	})
+	t.Run("a grant type that the client does not list", func(t *testing.T) {
+		h := newHouse(t)
+		h.registry.ApplyClient(oauthClient("checkout", func(c *v1alpha1.OAuthClient) { c.Spec.GrantTypes = nil }))
+		if r := h.token(t, federatedForm(sign(h.claims())), checkoutCert()); r.number() != oauth.ErrGrantNotAllowed {
+			t.Errorf("got %d %s; want %d", r.status, r.raw, oauth.ErrGrantNotAllowed)
+		}
+	})
+}
+
+func TestRefusesRoleThatWasNotGranted(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	ask := func(scope string) oauth.Number {
+		f := federatedForm(sign(h.claims()))
+		f.Set("scope", scope)
+		return h.token(t, f, checkoutCert()).number()
+	}
+	for _, s := range []string{identifier + "/Orders.Write.All", "api://nowhere/.default"} {
+		if got := ask(s); got != oauth.ErrNoSuchScope {
+			t.Errorf("scope %s got %d; want %d", s, got, oauth.ErrNoSuchScope)
+		}
+	}
+	h.registry.DeleteAssignment("orders", "checkout")
+	if got := ask(scope); got != oauth.ErrNoSuchScope {
+		t.Errorf("after the assignment was deleted, got %d; want %d", got, oauth.ErrNoSuchScope)
+	}
+}
+
+// An answer that differs tells a stranger which clients there are.
+func TestRefusesUnknownClientAndWrongCredentialAlike(t *testing.T) {
+	h := newHouse(t)
+	honest(t, h)
+	h.registry.ApplyClient(oauthClient("stopped", func(c *v1alpha1.OAuthClient) { c.Spec.Suspend = true }))
+	blank := func(r reply) string {
+		for _, changing := range []string{r.TraceID, r.CorrelationID, r.Timestamp} {
+			r.raw = strings.ReplaceAll(r.raw, changing, "-")
+		}
+		return r.raw
+	}
+	unknown := h.token(t, mtlsForm("shop/nobody"), strangeCert())
+	for name, r := range map[string]reply{
+		"wrong certificate":  h.token(t, mtlsForm("shop/checkout"), strangeCert()),
+		"suspended client":   h.token(t, mtlsForm("shop/stopped"), strangeCert()),
+		"unknown namespace":  h.token(t, mtlsForm("nowhere/checkout"), strangeCert()),
+		"broken assertion":   h.token(t, federatedForm("x"), strangeCert()),
+		"unknown workload":   h.token(t, federatedForm(sign(h.claims(jwt.MapClaims{"sub": "system:serviceaccount:shop:nobody"}))), strangeCert()),
+		"assertion for else": h.token(t, federatedForm(sign(h.claims(jwt.MapClaims{"aud": "x"}))), strangeCert()),
+	} {
+		if blank(r) != blank(unknown) || r.status != unknown.status || r.header.Get("WWW-Authenticate") != unknown.header.Get("WWW-Authenticate") {
+			t.Errorf("%s:\n%d %s\nunknown client:\n%d %s", name, r.status, r.raw, unknown.status, unknown.raw)
+		}
+	}
+}
