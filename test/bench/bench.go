@@ -16,8 +16,6 @@ type results struct {
 	samples map[string][]sample
 	// peak is the most memory that a server had resident, in bytes.
 	peak map[string]int64
-	// warnings say which figures are doubtful, and why.
-	warnings []string
 }
 
 // bench measures, tells and writes.
@@ -34,7 +32,7 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 	}
 	writeTable(out, rows)
 	fmt.Fprintf(out, "\nvalue and floor are medians of %d rounds, ratio is the median of the rounds' ratios, and range their least and greatest. Written to %s.\n", o.rounds, o.out)
-	for _, w := range r.warnings {
+	for _, w := range doubts(r.samples) {
 		fmt.Fprintln(out, "warning:", w)
 	}
 	return missed(o.compared(), rows)
@@ -75,7 +73,7 @@ func measure(ctx context.Context, o options, out io.Writer) (r results, err erro
 			if err != nil {
 				return results{}, fmt.Errorf("%s: %w", c.name, errors.Join(err, servers[c.server].lastWords()))
 			}
-			r.add(c.name, round, s)
+			r.add(c.name, s)
 		}
 		fmt.Fprintf(out, "  round %d:%s\n", round+1, r.line(o.measured(), round))
 	}
@@ -111,24 +109,12 @@ func (c contender) measure(ctx context.Context, o options, f fixture, s *process
 	return got, nil
 }
 
-// What makes a figure doubtful.
-const (
-	loadBusy   = 0.9
-	serverIdle = 0.8
-)
-
-func (r *results) add(name string, round int, s sample) {
+func (r *results) add(name string, s sample) {
 	r.samples[name] = append(r.samples[name], s)
-	if used := s.LoadCPU.Seconds() / s.Elapsed.Seconds(); used > loadBusy {
-		r.warnings = append(r.warnings, fmt.Sprintf("round %d, %s: the load used %.0f%% of its core and may have been the bottleneck", round+1, name, 100*used))
-	}
-	if used := s.ServerCPU.Seconds() / s.Elapsed.Seconds(); used < serverIdle {
-		r.warnings = append(r.warnings, fmt.Sprintf("round %d, %s: the server had only %.0f%% of its core; something else ran on this machine", round+1, name, 100*used))
-	}
 }
 
 // line tells one round.
-func (r *results) line(order []contender, round int) string {
+func (r results) line(order []contender, round int) string {
 	var line strings.Builder
 	for _, c := range order {
 		fmt.Fprintf(&line, "  %s %.0f/s", c.name, r.samples[c.name][round].TokensPerSecond())

@@ -7,7 +7,8 @@
 // clients, policy, rate limiter, audit log and metrics; only the API server is
 // missing, whose caches two maps stand for. Servers run in processes of their own,
 // pinned to one core, the load in another, pinned to a second one, and everything
-// stays on the loopback interface. The bench ends what it started, and nothing else.
+// stays on the loopback interface. What is compared is measured in turn, in many
+// short rounds, because the machine drifts. The bench ends what it started, and nothing else.
 //
 //	go run ./test/bench                         # what make bench does
 //	go run ./test/bench -only federated -profile /tmp/prof   # CPU and allocation profiles
@@ -68,10 +69,10 @@ type options struct {
 const maxLength = 150 * time.Second
 
 func parseOptions(args []string) (options, error) {
-	o := options{warmup: 300 * time.Millisecond}
+	o := options{warmup: 200 * time.Millisecond}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&o.rounds, "rounds", 7, "how often everything is measured in turn")
-	flags.DurationVar(&o.duration, "duration", 2*time.Second, "how long each measurement takes")
+	flags.IntVar(&o.rounds, "rounds", 15, "how often everything is measured in turn")
+	flags.DurationVar(&o.duration, "duration", 800*time.Millisecond, "how long each measurement takes")
 	flags.IntVar(&o.connections, "connections", 8, "kept connections, each with one request under way")
 	flags.StringVar(&o.only, "only", "", "measure this row only, with its floor")
 	flags.StringVar(&o.out, "out", "bench.json", "the file that the figures are written to")

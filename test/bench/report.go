@@ -89,6 +89,39 @@ func writeTable(out io.Writer, rows []row) {
 	_ = w.Flush() // to a terminal
 }
 
+// What makes a measurement doubtful, as parts of a core.
+const (
+	loadBusy   = 0.9
+	serverIdle = 0.8
+)
+
+// doubts says how many measurements are doubtful, and why.
+func doubts(samples map[string][]sample) []string {
+	var all, slow, disturbed int
+	busiest, least := 0.0, 1.0
+	for _, rounds := range samples {
+		for _, s := range rounds {
+			all++
+			if used := s.LoadCPU.Seconds() / s.Elapsed.Seconds(); used > loadBusy {
+				slow++
+				busiest = max(busiest, used)
+			}
+			if used := s.ServerCPU.Seconds() / s.Elapsed.Seconds(); used < serverIdle {
+				disturbed++
+				least = min(least, used)
+			}
+		}
+	}
+	var out []string
+	if slow > 0 {
+		out = append(out, fmt.Sprintf("in %d of %d measurements the load used up to %.0f%% of its core, and may have been what was measured", slow, all, 100*busiest))
+	}
+	if disturbed > 0 {
+		out = append(out, fmt.Sprintf("in %d of %d measurements the server had as little as %.0f%% of its core; something else ran on this machine, so trust the processor times more than the rates", disturbed, all, 100*least))
+	}
+	return out
+}
+
 // number has three digits or more, and no more decimals than that takes.
 func number(v float64) string {
 	switch {

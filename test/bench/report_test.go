@@ -129,14 +129,29 @@ func TestEveryComparisonIsOfContenders(t *testing.T) {
 	}
 }
 
-func TestDoubtsAreToldWithTheRound(t *testing.T) {
-	r := results{samples: map[string][]sample{}}
-	r.add("good", 0, sample{Elapsed: time.Second, ServerCPU: time.Second, LoadCPU: time.Second / 2})
-	if len(r.warnings) != 0 {
-		t.Errorf("warned of a good round: %q", r.warnings)
+func TestDoubts(t *testing.T) {
+	at := func(server, load time.Duration) sample {
+		return sample{Elapsed: time.Second, ServerCPU: server, LoadCPU: load}
 	}
-	r.add("poor", 1, sample{Elapsed: time.Second, ServerCPU: time.Second / 2, LoadCPU: time.Second})
-	if len(r.warnings) != 2 || !strings.Contains(r.warnings[0], "round 2, poor: the load used 100%") || !strings.Contains(r.warnings[1], "only 50%") {
-		t.Errorf("got %q", r.warnings)
+	for name, tt := range map[string]struct {
+		samples []sample
+		says    []string
+	}{
+		"a quiet machine raises none":               {[]sample{at(time.Second, time.Second/2)}, nil},
+		"a load that may have been too slow":        {[]sample{at(time.Second, time.Second)}, []string{"in 1 of 1 measurements the load used up to 100%"}},
+		"a server that did not get its core":        {[]sample{at(time.Second/2, 0), at(time.Second/4, 0), at(time.Second, 0)}, []string{"in 2 of 3 measurements the server had as little as 25%"}},
+		"a load that kept the server from its core": {[]sample{at(time.Second/2, time.Second)}, []string{"the load used", "the server had"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := doubts(map[string][]sample{"a": tt.samples})
+			if len(got) != len(tt.says) {
+				t.Fatalf("got %q", got)
+			}
+			for i, part := range tt.says {
+				if !strings.Contains(got[i], part) {
+					t.Errorf("%q does not say %q", got[i], part)
+				}
+			}
+		})
 	}
 }
