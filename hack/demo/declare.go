@@ -8,9 +8,7 @@ import (
 	"os"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -169,13 +167,9 @@ func (s *story) requestAssertion(ctx context.Context, account, duration, file st
 	if err != nil {
 		return err
 	}
-	uid, err := s.podUID(ctx, pod)
-	if err != nil {
-		return err
-	}
 	args := []string{
 		"create", "token", account, "-n", shop, "--audience=" + s.issuer, "--duration=" + duration,
-		"--bound-object-kind=Pod", "--bound-object-name=" + pod, "--bound-object-uid=" + string(uid),
+		"--bound-object-kind=Pod", "--bound-object-name=" + pod,
 	}
 	s.tell.command("kubectl " + shellWords(args) + " > " + s.typed(file))
 	token, err := s.kubectl(ctx, args...)
@@ -183,12 +177,6 @@ func (s *story) requestAssertion(ctx context.Context, account, duration, file st
 		return err
 	}
 	return writeIfChanged(s.path(file), trimmed(token))
-}
-
-func (s *story) podUID(ctx context.Context, name string) (types.UID, error) {
-	var pod corev1.Pod
-	err := s.kube.Get(ctx, client.ObjectKey{Namespace: shop, Name: name}, &pod)
-	return pod.UID, err
 }
 
 // reset removes the objects of an earlier telling, and waits until they are gone. The order

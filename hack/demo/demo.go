@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/hack/cluster"
@@ -122,7 +124,7 @@ func (d *Demo) connect() error {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err
 	}
-	d.kube, err = client.New(config, client.Options{Scheme: scheme})
+	d.kube, err = client.New(config, client.Options{Scheme: scheme, Log: logr.New(ctrllog.NullLogSink{})})
 	return err
 }
 

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -15,12 +14,12 @@ func endSteps() []step {
 			title:   "The client is suspended",
 			text: "Something looks wrong with checkout. One field ends new tokens for it; those that it has end within " +
 				"their few minutes.",
-			want: "the issuer refuses within a second: HTTP 401 invalid_client, number 20001",
+			want: "the issuer refuses within a second: HTTP 401 invalid_client, number 20001, because of Suspended",
 			do: func(s *story, ctx context.Context) error {
 				if err := s.suspend(ctx, true); err != nil {
 					return err
 				}
-				return s.endsAtOnce(ctx)
+				return s.endsAtOnce(ctx, "Suspended")
 			},
 		},
 		{
@@ -42,12 +41,12 @@ func endSteps() []step {
 			title: "The pod is gone",
 			text: "The token of the pod says that it is good for nearly an hour more. But its pod is no more, and the issuer " +
 				"watches pods: what was bound to it is worth nothing now, wherever it was copied to.",
-			want: "the issuer refuses within a second: HTTP 401 invalid_client, number 20001",
+			want: "the issuer refuses within a second: HTTP 401 invalid_client, number 20001, because of pod_gone",
 			do: func(s *story, ctx context.Context) error {
 				if err := s.showKubectl(ctx, "delete", "-n", shop, "pod", "checkout-0"); err != nil {
 					return err
 				}
-				return s.endsAtOnce(ctx)
+				return s.endsAtOnce(ctx, "pod_gone")
 			},
 		},
 		{
@@ -64,22 +63,19 @@ func (s *story) suspend(ctx context.Context, suspended bool) error {
 	return s.showKubectl(ctx, "patch", "-n", shop, "oauthclient", "checkout", "--type=merge", "-p", fmt.Sprintf(`{"spec":{"suspend":%t}}`, suspended))
 }
 
-// endsAtOnce checks that checkout is served no more, and says how soon.
-func (s *story) endsAtOnce(ctx context.Context) error {
-	_, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), func(a answer) error {
+// endsAtOnce checks that checkout is served no more, for that reason, and says how soon.
+func (s *story) endsAtOnce(ctx context.Context, reason string) error {
+	a, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), func(a answer) error {
 		return a.refusedWith(401, "invalid_client", notAccepted)
 	})
-	if err == nil {
-		s.tell.line("refused %s after kubectl returned", took.Round(time.Millisecond))
+	if err != nil {
+		return err
 	}
-	return err
+	s.tell.line("refused %s after kubectl returned", took.Round(time.Millisecond))
+	return s.because(ctx, a, reason)
 }
 
 func (s *story) nextPod(ctx context.Context) error {
-	old, err := s.podUID(ctx, "checkout-0")
-	if err == nil {
-		return errors.New("the pod is still there, with the UID " + string(old))
-	}
 	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/checkout-pod.yaml"); err != nil {
 		return err
 	}

@@ -1,9 +1,13 @@
 package demo
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -65,11 +69,8 @@ func refuseSteps() []step {
 			text: "Packing asks as checkout, with the token of its own pod. Even with checkout's certificate in hand that is " +
 				"refused. Every refusal of identity reads the same, so that a stranger learns nothing; what was wrong stands " +
 				"in the issuer's log, under the trace_id.",
-			want: "HTTP 401 invalid_client, number 20001",
-			do: func(s *story, ctx context.Context) error {
-				fields := append(assertion(packingAssertion), field{name: "client_id", value: clientID})
-				return s.refused(ctx, s.tokenRequest(checkout, scope, fields...), 401, "invalid_client", notAccepted)
-			},
+			want: "HTTP 401 invalid_client, number 20001, because of service_account_of_no_such_client",
+			do:   (*story).otherServiceAccount,
 		},
 		{
 			title: "A role that was never granted",
@@ -105,6 +106,59 @@ func (s *story) neighbour(ctx context.Context) error {
 		return err
 	}
 	return s.requestAssertion(ctx, "packing", "1h", packingAssertion)
+}
+
+func (s *story) otherServiceAccount(ctx context.Context) error {
+	fields := append(assertion(packingAssertion), field{name: "client_id", value: clientID})
+	a, err := s.try(ctx, s.tokenRequest(checkout, scope, fields...))
+	if err != nil {
+		return err
+	}
+	if err := a.refusedWith(401, "invalid_client", notAccepted); err != nil {
+		return err
+	}
+	return s.because(ctx, a, "service_account_of_no_such_client")
+}
+
+// because shows what the issuer's log says of a refusal, and checks it.
+func (s *story) because(ctx context.Context, a answer, want string) error {
+	var p problem
+	if err := json.Unmarshal(a.body, &p); err != nil {
+		return err
+	}
+	log := s.cluster.Supervisor().LogPath("issuer")
+	s.tell.command("grep " + shellWord(p.TraceID) + " " + shellWord(s.typed("logs", filepath.Base(log))) + ` | grep -o '"reason":"[^"]*"'`)
+	var reason string
+	err := eventually(ctx, func(context.Context) (err error) { // it is written after the answer
+		reason, err = loggedReason(log, p.TraceID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.tell.saw(fmt.Sprintf(`"reason":%q`, reason))
+	if reason != want {
+		return fmt.Errorf("the reason is %s", reason)
+	}
+	return nil
+}
+
+// loggedReason looks for the reason in the line of a log that has the trace_id.
+func loggedReason(log, traceID string) (string, error) {
+	data, err := os.ReadFile(log)
+	if err != nil {
+		return "", err
+	}
+	for line := range bytes.Lines(data) {
+		var event struct {
+			TraceID string `json:"trace_id"`
+			Reason  string `json:"reason"`
+		}
+		if json.Unmarshal(line, &event) == nil && event.TraceID == traceID {
+			return event.Reason, nil
+		}
+	}
+	return "", fmt.Errorf("%s has no line with the trace_id %s", log, traceID)
 }
 
 // refused sends a request to the issuer that it must refuse.
@@ -150,6 +204,6 @@ func (s *story) otherAudience(ctx context.Context) error {
 	if err := payload.get("aud", &audience); err != nil || audience != "api://payments" {
 		return errors.Join(fmt.Errorf("its audience is %q", audience), err)
 	}
-	s.tell.line("its audience is %s", audience)
+	s.tell.line("its audience is %s (kept in %s)", audience, s.typed(file))
 	return s.refusedByAPI(ctx, request{url: s.orders, certificate: checkout, tokenFile: file})
 }

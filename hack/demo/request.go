@@ -151,8 +151,9 @@ func (d *Demo) show(a answer) {
 
 // problem is an OAuth error answer.
 type problem struct {
-	Error string `json:"error"`
-	Codes []int  `json:"error_codes"`
+	Error   string `json:"error"`
+	Codes   []int  `json:"error_codes"`
+	TraceID string `json:"trace_id"`
 }
 
 // refusedWith is nil if the answer is that refusal; code 0 means whatever the number.

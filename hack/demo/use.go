@@ -76,6 +76,7 @@ func (s *story) byCertificate(ctx context.Context) error {
 	if _, err := s.keepToken(a, file); err != nil {
 		return err
 	}
+	s.tell.line("(kept in %s)", s.typed(file))
 	a, err = s.try(ctx, request{url: s.orders, certificate: checkout, tokenFile: file})
 	if err != nil {
 		return err
