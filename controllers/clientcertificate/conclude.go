@@ -62,7 +62,7 @@ func readiness(o *observation, s sightings, pins []v1alpha1.Pin, doing progress)
 	switch {
 	case s.onCurrent.Reason != "" && unpinned:
 		return s.onCurrent
-	case s.revision > 0 && s.current == nil && unpinned && !doing.issuing && !expired(o):
+	case s.current == nil && unpinned && doing.done && !expired(o) && (s.revision > 0 || pin == nil):
 		return requestNotFound(o, s.revision)
 	case pin != nil && rules.Live(pin, o.object.Spec.Distrust, o.now):
 		return rules.Verdict{OK: true, Reason: v1alpha1.ReasonReady, Message: fmt.Sprintf(
@@ -104,6 +104,9 @@ func renew(o *observation) string {
 // requestNotFound says that nothing proves the certificate in use, and why.
 func requestNotFound(o *observation, revision int64) rules.Verdict {
 	why := "is gone"
+	if revision == 0 {
+		why = "is unknown here, as after a restore from a backup"
+	}
 	for _, r := range o.requests {
 		if revisionOf(r) == revision {
 			why = fmt.Sprintf("was not made by cert-manager for an issuer that is allowed: %s is by user %q", r.Name, r.Spec.Username)
@@ -121,11 +124,8 @@ func secretName(o *observation) string {
 	case o.object.Spec.PEM != "":
 		return ""
 	case o.object.Spec.Issuance != nil:
-		if name := o.object.Spec.Issuance.SecretName; o.certificate != nil && secretNameKnown(o) && o.certificate.Spec.SecretName == name {
-			return name
-		}
-		if o.object.Status.ObservedGeneration == o.object.Generation {
-			return o.object.Status.SecretName
+		if secretNameKnown(o) {
+			return o.object.Spec.Issuance.SecretName
 		}
 		return ""
 	case o.certificate != nil:

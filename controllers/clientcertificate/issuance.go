@@ -48,10 +48,13 @@ func (p Policy) decideIssuance(o *observation) decision {
 		return refuse(v1alpha1.ReasonSecretNameInUse, fmt.Sprintf(
 			"spec.issuance.secretName %q is used by Certificate %s/%s; choose another secretName", issuance.SecretName, rival.Namespace, rival.Name))
 	}
+	known := secretNameKnown(o)
 	switch {
+	case own == nil && known:
+		return decision{create: p.first(o)}
 	case own == nil:
 		return decision{create: p.check(o)}
-	case secretNameKnown(o):
+	case known:
 		return applyUnlessSame(own, p.final(o))
 	case own.Spec.IssuerRef != checkIssuer || own.Spec.SecretName != issuance.SecretName:
 		return applyUnlessSame(own, p.check(o))
@@ -88,7 +91,7 @@ func olderRival(own *certmanagerv1.Certificate, rivals []*certmanagerv1.Certific
 // speaks of this generation of the spec, because certificateRef sets it too.
 func secretNameKnown(o *observation) bool {
 	name := o.object.Spec.Issuance.SecretName
-	return o.certificate.Annotations[v1alpha1.AnnotationSecretNameChecked] == name ||
+	return o.certificate != nil && o.certificate.Annotations[v1alpha1.AnnotationSecretNameChecked] == name ||
 		o.object.Status.SecretName == name && o.object.Status.ObservedGeneration == o.object.Generation
 }
 
@@ -111,6 +114,14 @@ func (p Policy) final(o *observation) *certmanagerv1.Certificate {
 	c.Spec.IssuerRef = cmmeta.IssuerReference{Name: issuance.IssuerRef.Name, Kind: issuance.IssuerRef.Kind, Group: issuance.IssuerRef.Group}
 	c.Spec.PrivateKey.Size = int(issuance.PrivateKey.Size)
 	c.Spec.PrivateKey.RotationPolicy = certmanagerv1.PrivateKeyRotationPolicy(issuance.PrivateKey.RotationPolicy)
+	return c
+}
+
+// first is final as it is created. What is created, rather than applied, can be
+// changed but not be taken away later, so that it leaves the size to the next step.
+func (p Policy) first(o *observation) *certmanagerv1.Certificate {
+	c := p.final(o)
+	c.Spec.PrivateKey.Size = 0
 	return c
 }
 

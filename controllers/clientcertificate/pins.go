@@ -103,6 +103,7 @@ func limited(pins []v1alpha1.Pin) []v1alpha1.Pin {
 		return cmp.Or(
 			cmp.Compare(rank[a.State], rank[b.State]),
 			rules.PinEnds(&b).Compare(rules.PinEnds(&a)),
+			cmp.Compare(b.Revision, a.Revision),
 			cmp.Compare(a.Thumbprint, b.Thumbprint),
 		)
 	})

@@ -13,6 +13,8 @@ import (
 // progress is how the making of a certificate stands: the condition Issuing.
 type progress struct {
 	issuing bool
+	// done is true if cert-manager has put a certificate into the Secret, and does nothing more.
+	done    bool
 	reason  string
 	message string
 }
@@ -50,13 +52,14 @@ func progressOf(o *observation, s sightings) progress {
 			"waits for cert-manager to say whether Secret %s/%s exists already", c.Namespace, c.Spec.SecretName)}
 	}
 	issuing := certificateCondition(c, certmanagerv1.CertificateConditionIssuing)
+	ready := certificateCondition(c, certmanagerv1.CertificateConditionReady)
 	switch {
 	case issuing != nil && issuing.Status == cmmeta.ConditionTrue:
 		return progress{issuing: true, reason: v1alpha1.ReasonIssuing, message: "cert-manager: " + detail(s, issuing.Message)}
 	case issuing != nil && c.Status.LastFailureTime != nil:
-		return progress{reason: v1alpha1.ReasonIssuanceFailed, message: "cert-manager: " + issuing.Message}
-	case s.revision > 0:
-		return progress{reason: v1alpha1.ReasonIssued, message: fmt.Sprintf(
+		return progress{done: s.revision > 0, reason: v1alpha1.ReasonIssuanceFailed, message: "cert-manager: " + issuing.Message}
+	case s.revision > 0 || ready != nil && ready.Status == cmmeta.ConditionTrue:
+		return progress{done: true, reason: v1alpha1.ReasonIssued, message: fmt.Sprintf(
 			"revision %d is in Secret %s/%s", s.revision, c.Namespace, c.Spec.SecretName)}
 	default:
 		return progress{issuing: true, reason: v1alpha1.ReasonIssuing, message: fmt.Sprintf(

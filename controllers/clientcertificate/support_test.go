@@ -107,7 +107,7 @@ func (w world) adopting(name, certificate string) *v1alpha1.ClientCertificate {
 // certificate is a Certificate of a user's own.
 func (w world) certificate(name, secret string) *certmanagerv1.Certificate {
 	return &certmanagerv1.Certificate{ObjectMeta: w.meta(name), Spec: certmanagerv1.CertificateSpec{
-		SecretName: secret, CommonName: name,
+		SecretName: secret, CommonName: name, RevisionHistoryLimit: new(int32(5)),
 		PrivateKey: &certmanagerv1.CertificatePrivateKey{Algorithm: certmanagerv1.ECDSAKeyAlgorithm, RotationPolicy: certmanagerv1.RotationPolicyAlways},
 		IssuerRef:  cmmeta.IssuerReference{Name: testenv.WorkloadCA, Kind: "ClusterIssuer"},
 		Usages:     []certmanagerv1.KeyUsage{certmanagerv1.UsageDigitalSignature, certmanagerv1.UsageClientAuth},
