@@ -3,6 +3,7 @@ package testenv
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -61,8 +62,14 @@ type Environment struct {
 const startTimeout = 3 * time.Minute
 
 // Main starts an environment, puts it in *env, runs the tests of m, and stops it.
-// TestMain has nothing more to do.
+// TestMain has nothing more to do. While fuzzing there is no environment: every
+// worker would start one.
 func Main(m *testing.M, env **Environment, opts Options) {
+	flag.Parse()
+	if fuzzed := flag.Lookup("test.fuzz"); fuzzed != nil && fuzzed.Value.String() != "" {
+		m.Run()
+		return
+	}
 	e, err := Start(context.Background(), opts)
 	if err != nil {
 		panic(fmt.Sprintf("testenv: %v", err)) // returning would let the tests pass unrun

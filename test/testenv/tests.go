@@ -2,6 +2,8 @@ package testenv
 
 import (
 	"context"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +45,29 @@ func (e *Environment) As(t *testing.T, user string, groups ...string) *rest.Conf
 	c := u.Config()
 	c.QPS = -1
 	return c
+}
+
+// Kubeconfig writes a kubeconfig for such a user, and returns its path.
+func (e *Environment) Kubeconfig(t *testing.T, user string, groups ...string) string {
+	t.Helper()
+	path, err := e.kubeconfig(user, groups...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Kubectl runs kubectl as the administrator in the checkout's folder, and returns
+// what it prints.
+func (e *Environment) Kubectl(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), e.assets.Path("kubectl"), append([]string{"--kubeconfig", e.Kubeconfig(t, "admin", "system:masters")}, args...)...)
+	cmd.Dir = e.Root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
 
 // ClientOf returns a client that acts as config says.
