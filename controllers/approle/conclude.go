@@ -1,6 +1,7 @@
 package approle
 
 import (
+	"math"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -16,11 +17,13 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.AppRoleStatus {
 	s := v1alpha1.AppRoleStatus{
 		ObservedGeneration: f.Role.Generation,
 		Conditions:         status.Ready(f.Role.Status.Conditions, d.verdict, f.Role.Generation, now),
-		GrantedCount:       int32(min(d.granted, 1<<30)),      //nolint:gosec // bounded
-		PendingCount:       int32(min(len(d.pending), 1<<30)), //nolint:gosec // bounded
+		GrantedCount:       count(d.granted),
+		PendingCount:       count(len(d.pending)),
 	}
 	for _, c := range d.pending[:min(len(d.pending), maxPending)] {
 		s.Pending = append(s.Pending, v1alpha1.ClientReference{Namespace: c.Namespace, Name: c.Name})
 	}
 	return s
 }
+
+func count(n int) int32 { return int32(min(n, math.MaxInt32)) } //nolint:gosec // bounded

@@ -1,6 +1,7 @@
 package approleassignment
 
 import (
+	"math"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -13,7 +14,7 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.AppRoleAssignmentStat
 	return v1alpha1.AppRoleAssignmentStatus{
 		ObservedGeneration: a.Generation,
 		Conditions:         status.Ready(a.Status.Conditions, d.verdict, a.Generation, now),
-		ClientCount:        int32(min(d.covered, 1<<30)), //nolint:gosec // bounded
+		ClientCount:        int32(min(d.covered, math.MaxInt32)), //nolint:gosec // bounded
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 )
 
 func twoKeys(t testing.TB) keyring.Ring {
+	t.Helper()
 	h := &house{}
 	h.tend(t, schedule(), start)
 	h.tend(t, schedule(), start.Add(30*day-15*time.Minute))
@@ -150,7 +151,7 @@ func refuseMaterial(t *testing.T, text string, r keyring.Ring) {
 		secret := []byte(k.PrivateKeyPKCS8)
 		tail := secret[len(secret)-12:] // the head of PKCS #8 is the same in every key
 		for form, s := range map[string]string{
-			"raw": string(tail), "hexadecimal": hex.EncodeToString(tail), "numbers": strings.Trim(fmt.Sprint(tail), "[]"),
+			"raw": string(tail), "hexadecimal": hex.EncodeToString(tail), "numbers": strings.Trim(fmt.Sprintf("%d", tail), "[]"),
 			"base64":    base64.StdEncoding.EncodeToString(secret)[len(secret)/3*4-12:],
 			"Go syntax": strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", tail), "[]byte{"), "}"),
 		} {

@@ -40,6 +40,7 @@ func object(kind, namespace string, s spec) *unstructured.Unstructured {
 
 // creates runs a table of objects that are made.
 func (tests table) creates(t *testing.T, kind string, base func() spec) {
+	t.Helper()
 	namespace := env.Namespace(t, nil, nil).Name
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
@@ -57,6 +58,7 @@ func (tests table) creates(t *testing.T, kind string, base func() spec) {
 
 // updates runs a table of objects that are changed after they were made.
 func (tests table) updates(t *testing.T, kind string, base func() spec) {
+	t.Helper()
 	namespace := env.Namespace(t, nil, nil).Name
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
@@ -138,7 +140,9 @@ func repeat(n int, value func(i int) any) []any {
 func (tests table) durations(field, says string) table {
 	for _, value := range []any{
 		"1d", "1w", "9999999h", "999999h", "999999h999999h999999h", "-10m", "+10m", "10", "", "10 m", "10m ", " 10m", "ten", "1e3s", "1.5h", "10M", "10m\n", "10m10", "∞", "0x10m", "0s",
-		"2540400h10m", "999999h9999999h", "100us", "1000000000ns", int64(600), 10.5, true, spec{}, []any{"10m"},
+		"2540400h10m", "999999h9999999h", "100us", "1000000000ns", int64(600), 10.5, true,
+		spec{},
+		[]any{"10m"},
 	} {
 		want := says
 		if _, ok := value.(string); !ok {

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -81,9 +82,7 @@ func selector(more spec) func(spec) {
 	return func(s spec) {
 		delete(s, "clientRef")
 		out := spec{"namespaceSelector": spec{"matchLabels": spec{"team": "shop"}}}
-		for k, v := range more {
-			out[k] = v
-		}
+		maps.Copy(out, more)
 		s["clientSelector"] = out
 	}
 }

@@ -8,16 +8,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/controllers/approle"
@@ -56,10 +61,39 @@ func (l *lines) text() string {
 	return l.buffer.String()
 }
 
+// controller is a user with the roles that config/rbac gives the controller, and no
+// others. The Role that is about Lanyard's own namespace is given in namespace.
+func controller(t *testing.T, namespace string) *rest.Config {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(env.Root, "config", "rbac", "controller-role.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := "controller-of-" + namespace
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}}
+	for document := range strings.SplitSeq(string(data), "\n---\n") {
+		var role rbacv1.Role // a ClusterRole has the same rules
+		if err := yaml.UnmarshalStrict([]byte(document), &role); err != nil {
+			t.Fatal(err)
+		}
+		meta := metav1.ObjectMeta{Name: user, Namespace: namespace}
+		ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: role.Kind, Name: user}
+		if role.Kind == "ClusterRole" {
+			meta.Namespace = ""
+			create(t, &rbacv1.ClusterRole{ObjectMeta: meta, Rules: role.Rules})
+			create(t, &rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: ref, Subjects: subjects})
+			continue
+		}
+		create(t, &rbacv1.Role{ObjectMeta: meta, Rules: role.Rules})
+		create(t, &rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: ref, Subjects: subjects})
+	}
+	return env.As(t, user)
+}
+
 // run runs the controllers for the given namespaces until the test ends.
 func run(t *testing.T, namespaces ...string) {
 	t.Helper()
-	env.Manager(t, env.Config, func(mgr ctrl.Manager) error {
+	env.Manager(t, controller(t, namespaces[0]), func(mgr ctrl.Manager) error {
 		const domain = "cluster.local"
 		return errors.Join(
 			index.Register(t.Context(), mgr),
