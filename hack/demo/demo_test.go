@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lanyard-dev/lanyard/hack/cluster"
 )
@@ -36,11 +37,13 @@ func TestStoryHoldsAndNothingIsLostWhenProcessesAreKilled(t *testing.T) {
 		t.Fatalf("%d processes: %v; want etcd, kube-apiserver, kube-controller-manager, cert-manager, controller, issuer, orders", len(list), list)
 	}
 	for _, process := range list {
+		begun := time.Now()
 		kill(t, d, process)
 		if err := d.Restart(t.Context(), process.Name); err != nil {
 			t.Fatalf("starting %s again: %v", process.Name, err)
 		}
 		checkNothingIsLost(t, d, "after the end of "+process.Name, before)
+		t.Logf("%s is back, and tokens are given, %s after its end", process.Name, time.Since(begun).Round(time.Millisecond))
 	}
 	if list, err = d.cluster.Supervisor().List(); err != nil {
 		t.Fatal(err)
