@@ -19,9 +19,15 @@ func TestOAuthClient(t *testing.T) {
 		}
 	}
 	certificate := func(value spec) func(spec) { return set("authentication.certificate", value) }
+	story := both(
+		set("displayName", "Checkout"), set("grantTypes", []any{"client_credentials"}), account("boundTo", "Any"),
+		certificate(spec{"methods": []any{"tls_client_auth", "self_signed_tls_client_auth"}, "assertionReuse": "Never"}),
+		set("tokenBinding", "MTLS"), set("accessTokenLifetime", "10m"), set("suspend", true),
+		set("roles", []any{spec{"namespace": "orders", "name": "orders-read"}}),
+	)
 	table{
 		"the least that is needed":                  {nothing, ""},
-		"the story's client, without what is later": {both(set("displayName", "Checkout"), set("grantTypes", []any{"client_credentials"}), account("boundTo", "Any"), certificate(spec{"methods": []any{"tls_client_auth", "self_signed_tls_client_auth"}, "assertionReuse": "Never"}), set("tokenBinding", "MTLS"), set("accessTokenLifetime", "10m"), set("roles", []any{spec{"namespace": "orders", "name": "orders-read"}}), set("suspend", true)), ""},
+		"the story's client, without what is later": {story, ""},
 		"a client id":                         {set("clientID", "legacy.app_1:x@y-z"), ""},
 		"a client id with a slash":            {set("clientID", "shop/checkout"), "never a slash"},
 		"a client id with a blank":            {set("clientID", "a b"), "letters, digits and . _ : @ - only"},
