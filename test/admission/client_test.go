@@ -26,8 +26,8 @@ func TestOAuthClient(t *testing.T) {
 		set("roles", []any{spec{"namespace": "orders", "name": "orders-read"}}),
 	)
 	table{
-		"the least that is needed":                  {nothing, ""},
-		"the story's client, without what is later": {story, ""},
+		"the least that is needed":            {nothing, ""},
+		"the story's client":                  {story, ""},
 		"a client id":                         {set("clientID", "legacy.app_1:x@y-z"), ""},
 		"a client id with a slash":            {set("clientID", "shop/checkout"), "never a slash"},
 		"a client id with a blank":            {set("clientID", "a b"), "letters, digits and . _ : @ - only"},
