@@ -1,0 +1,415 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/issuer/keyring"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/test/testenv"
+)
+
+// promise is how soon a change is in force at the issuer.
+const promise = time.Second
+
+// stage is a cluster with the story of shop and orders, and an issuer that runs
+// with nothing but its own role.
+type stage struct {
+	env    *testenv.Environment
+	opts   Options
+	dir    string
+	cert   tls.Certificate // of the client
+	server tls.Certificate
+	shop   string
+	orders string
+	log    *logBuffer
+	http   *http.Client
+	ops    string
+	wire   *wire
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newCertificate(t *testing.T, name string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	check(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	check(t, err)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
+}
+
+// writeCertificate writes the files that --tls-cert and --tls-key name.
+func (s *stage) writeCertificate(t *testing.T, c tls.Certificate) {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	check(t, err)
+	check(t, os.WriteFile(s.opts.TLSCert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}), 0o600))
+	check(t, os.WriteFile(s.opts.TLSKey, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{
+		env: testenv.New(t, testenv.Options{}), dir: t.TempDir(), log: &logBuffer{},
+		cert: newCertificate(t, "checkout"), server: newCertificate(t, "issuer"),
+	}
+	s.shop, s.orders = s.env.Namespace(t, nil, nil).Name, s.env.Namespace(t, nil, nil).Name
+	check(t, s.env.Client.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "lanyard-system"}}))
+	s.permit(t)
+
+	public := freePort(t)
+	s.ops = freePort(t)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.server.Leaf)
+	s.http = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{s.cert}, MinVersion: tls.VersionTLS12},
+	}}
+	s.opts = Options{
+		IssuerURL: "https://" + public, Listen: public, OpsListen: s.ops,
+		TLSCert: filepath.Join(s.dir, "tls.crt"), TLSKey: filepath.Join(s.dir, "tls.key"),
+		Namespace: "lanyard-system", SigningKeySecret: "lanyard-signing-keys", ControllerLease: "lanyard-controller",
+		ClusterDomain: "cluster.local", MaxStaleness: 15 * time.Minute, LogLevel: "info", MaxConnections: 100,
+		Kubeconfig: s.kubeconfig(t, s.behind(t, s.env.As(t, "system:serviceaccount:lanyard-system:lanyard-issuer"))),
+	}
+	s.writeCertificate(t, s.server)
+	return s
+}
+
+// permit applies the issuer's own role, and nothing else.
+func (s *stage) permit(t *testing.T) {
+	t.Helper()
+	for _, file := range []string{"issuer-role.yaml", "bindings.yaml"} {
+		data, err := os.ReadFile(filepath.Join(s.env.Root, "config", "rbac", file))
+		check(t, err)
+		d := utilyaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
+		for {
+			o := &unstructured.Unstructured{}
+			err := d.Decode(&o.Object)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			check(t, err)
+			if o.GetName() == "lanyard-issuer" {
+				check(t, s.env.Client.Create(t.Context(), o))
+			}
+		}
+	}
+}
+
+func (s *stage) kubeconfig(t *testing.T, c *rest.Config) string {
+	t.Helper()
+	path := filepath.Join(s.dir, "kubeconfig")
+	check(t, clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"c": {Server: c.Host, CertificateAuthorityData: c.CAData}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{"u": {ClientCertificateData: c.CertData, ClientKeyData: c.KeyData}},
+		Contexts:       map[string]*clientcmdapi.Context{"x": {Cluster: "c", AuthInfo: "u"}},
+		CurrentContext: "x",
+	}, path))
+	return path
+}
+
+// wire is the network between the issuer and the API server. It can be cut.
+type wire struct {
+	to      string
+	address string
+
+	mu    sync.Mutex
+	l     net.Listener
+	conns []net.Conn
+}
+
+// behind puts the wire in front of c's API server.
+func (s *stage) behind(t *testing.T, c *rest.Config) *rest.Config {
+	t.Helper()
+	u, err := url.Parse(c.Host)
+	check(t, err)
+	s.wire = &wire{to: u.Host, address: freePort(t)}
+	s.wire.mend(t)
+	t.Cleanup(s.wire.cut)
+	c = rest.CopyConfig(c)
+	c.Host = "https://" + s.wire.address
+	return c
+}
+
+func (w *wire) mend(t *testing.T) {
+	t.Helper()
+	l, err := net.Listen("tcp", w.address)
+	check(t, err)
+	w.mu.Lock()
+	w.l = l
+	w.mu.Unlock()
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", w.to)
+			if err != nil {
+				_ = from.Close()
+				continue
+			}
+			w.mu.Lock()
+			w.conns = append(w.conns, from, to)
+			w.mu.Unlock()
+			for _, pair := range [][2]net.Conn{{from, to}, {to, from}} {
+				go func() {
+					_, _ = io.Copy(pair[0], pair[1])
+					_ = pair[0].Close()
+				}()
+			}
+		}
+	}()
+}
+
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_ = w.l.Close()
+	for _, c := range w.conns {
+		_ = c.Close()
+	}
+	w.conns = nil
+}
+
+// start runs the issuer, and returns what ends it.
+func (s *stage) start(t *testing.T) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, s.opts, s.log) }()
+	stop = sync.OnceValue(func() error { cancel(); return <-ended })
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Errorf("the issuer ended: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("its log:\n%s", s.log)
+		}
+	})
+	return stop
+}
+
+// keys makes the Secret with the signing keys, as the controller does.
+func (s *stage) keys(t *testing.T) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	check(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	check(t, err)
+	id, err := jose.Thumbprint(key.Public())
+	check(t, err)
+	now := time.Now().UTC().Truncate(time.Second)
+	ring, err := keyring.Ring{Keys: []keyring.Key{{ID: id, Algorithm: keyring.ES256, PrivateKeyPKCS8: der, CreatedAt: now, SignsFrom: now}}}.Marshal()
+	check(t, err)
+	check(t, s.env.Client.Create(t.Context(), &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "lanyard-system", Name: "lanyard-signing-keys"},
+		Data:       map[string][]byte{keyring.SecretKey: ring},
+	}))
+}
+
+func (s *stage) identifier() string { return "api://" + s.orders }
+
+// declare applies the story.
+func (s *stage) declare(t *testing.T, name string) {
+	t.Helper()
+	c := s.env.Client
+	check(t, c.Create(t.Context(), &v1alpha1.OAuthClient{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: name},
+		Spec: v1alpha1.OAuthClientSpec{
+			Authentication: v1alpha1.ClientAuthentication{
+				ServiceAccounts: []v1alpha1.ServiceAccountCredential{{Name: name}},
+				Certificate:     &v1alpha1.CertificateCredential{Methods: []v1alpha1.CertificateMethod{v1alpha1.MethodSelfSignedTLSClientAuth}},
+			},
+			Roles: []v1alpha1.RoleReference{{Namespace: s.orders, Name: "read"}},
+		},
+	}))
+	cc := &v1alpha1.ClientCertificate{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: name},
+		Spec: v1alpha1.ClientCertificateSpec{
+			ClientRef: v1alpha1.LocalReference{Name: name},
+			PEM:       string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.cert.Certificate[0]})),
+		},
+	}
+	check(t, c.Create(t.Context(), cc))
+	cc.Status.Pins = []v1alpha1.Pin{{
+		Thumbprint: jose.X5TS256(s.cert.Certificate[0]), State: v1alpha1.PinCurrent,
+		NotBefore: metav1.NewTime(s.cert.Leaf.NotBefore), NotAfter: metav1.NewTime(s.cert.Leaf.NotAfter),
+	}}
+	check(t, c.Status().Update(t.Context(), cc))
+	check(t, c.Create(t.Context(), &v1alpha1.AppRoleAssignment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.orders, Name: name},
+		Spec: v1alpha1.AppRoleAssignmentSpec{
+			RoleRef: v1alpha1.LocalReference{Name: "read"}, ClientRef: &v1alpha1.ClientReference{Namespace: s.shop, Name: name}, Decision: v1alpha1.DecisionApproved,
+		},
+	}))
+}
+
+func (s *stage) declareOrders(t *testing.T) {
+	t.Helper()
+	check(t, s.env.Client.Create(t.Context(), &v1alpha1.ProtectedResource{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.orders, Name: "orders"}, Spec: v1alpha1.ProtectedResourceSpec{Identifier: s.identifier()},
+	}))
+	check(t, s.env.Client.Create(t.Context(), &v1alpha1.AppRole{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.orders, Name: "read"},
+		Spec:       v1alpha1.AppRoleSpec{ResourceRef: v1alpha1.LocalReference{Name: "orders"}, Value: "Orders.Read.All"},
+	}))
+}
+
+func (s *stage) account(t *testing.T, name string) *corev1.ServiceAccount {
+	t.Helper()
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: name}}
+	check(t, s.env.Client.Create(t.Context(), sa))
+	return sa
+}
+
+// pod makes a Pod object; on a node it drains when it is deleted, else it goes at once.
+func (s *stage) pod(t *testing.T, name, account, node string) *corev1.Pod {
+	t.Helper()
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: name},
+		Spec:       corev1.PodSpec{ServiceAccountName: account, NodeName: node, Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+	}
+	check(t, s.env.Client.Create(t.Context(), p))
+	return p
+}
+
+// projected is a token as the kubelet would get it for the pod.
+func (s *stage) projected(t *testing.T, account string, pod *corev1.Pod) string {
+	t.Helper()
+	tr := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{s.opts.IssuerURL}}}
+	if pod != nil {
+		tr.Spec.BoundObjectRef = &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}
+	}
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: account}}
+	check(t, s.env.Client.SubResource("token").Create(t.Context(), sa, tr))
+	return tr.Status.Token
+}
+
+type answer struct {
+	Status      int
+	AccessToken string `json:"access_token"`
+	ErrorCodes  []int  `json:"error_codes"`
+	raw         string
+}
+
+// ask sends a token request, with an assertion or as a client over mutual TLS.
+func (s *stage) ask(ctx context.Context, t *testing.T, assertion, clientID string) answer {
+	t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {s.identifier() + "/.default"}}
+	if assertion != "" {
+		form.Set("client_assertion_type", oauth.AssertionTypeJWTBearer)
+		form.Set("client_assertion", assertion)
+	}
+	if clientID != "" {
+		form.Set("client_id", clientID)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opts.IssuerURL+"/oauth2/token", strings.NewReader(form.Encode()))
+	check(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := s.http.Do(req)
+	check(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	check(t, err)
+	a := answer{Status: resp.StatusCode, raw: string(body)}
+	check(t, json.Unmarshal(body, &a))
+	return a
+}
+
+func (s *stage) get(ctx context.Context, t *testing.T, path string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.ops+path, http.NoBody)
+	check(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	check(t, err)
+	return resp.StatusCode, string(body)
+}
+
+// within checks that the issuer comes to answer want within the promise.
+func (s *stage) within(t *testing.T, what string, want int, ask func() answer) {
+	t.Helper()
+	began := time.Now()
+	var last answer
+	for time.Since(began) < promise {
+		if last = ask(); last.Status == want {
+			t.Logf("%s: in force after %s", what, time.Since(began).Round(time.Millisecond))
+			return
+		}
+	}
+	t.Errorf("%s: not in force after %s: %d %s", what, promise, last.Status, last.raw)
+}
