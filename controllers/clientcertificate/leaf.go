@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -28,23 +29,23 @@ type leaf struct {
 	notAfter   metav1.Time
 }
 
-const certificateBlock = "CERTIFICATE"
+const (
+	certificateBlock = "CERTIFICATE"
+	begin            = "-----BEGIN "
+)
 
 // parsePEM reads text that holds exactly one certificate and nothing else: a second
 // one, or a key, in a public object is a mistake that must not pass unseen.
 func parsePEM(text string) (leaf, error) {
-	if bytes.IndexByte([]byte(text), 0) >= 0 {
-		return leaf{}, errors.New("it holds a NUL byte; write one PEM-encoded certificate")
-	}
-	before, _, found := bytes.Cut([]byte(text), []byte("-----BEGIN "))
-	if !found {
-		return leaf{}, errors.New("it holds no PEM block; it must begin with -----BEGIN CERTIFICATE-----")
-	}
-	if len(bytes.TrimSpace(before)) > 0 {
-		return leaf{}, errors.New("there is text before -----BEGIN; remove it")
-	}
+	text = strings.TrimSpace(text)
 	block, rest := pem.Decode([]byte(text))
 	switch {
+	case strings.Contains(text, "\x00"):
+		return leaf{}, errors.New("it holds a NUL byte; write one PEM-encoded certificate")
+	case !strings.Contains(text, begin):
+		return leaf{}, errors.New("it holds no PEM block; it must begin with -----BEGIN CERTIFICATE-----")
+	case !strings.HasPrefix(text, begin):
+		return leaf{}, errors.New("there is text before -----BEGIN; remove it")
 	case block == nil:
 		return leaf{}, errors.New("its PEM block cannot be read: it is cut off, or not base64; copy it whole, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----")
 	case block.Type != certificateBlock:
@@ -60,7 +61,7 @@ func parsePEM(text string) (leaf, error) {
 	}
 	// pem.Decode passes over what it cannot read, so what it found may not be what
 	// stands first.
-	if bytes.Count([]byte(text), []byte("-----BEGIN ")) != 1 {
+	if strings.Count(text, begin) != 1 {
 		return leaf{}, errors.New("it holds a second PEM block that cannot be read; leave only the client's own certificate")
 	}
 	return parseDER(block.Bytes)

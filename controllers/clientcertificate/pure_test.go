@@ -1,0 +1,263 @@
+package clientcertificate
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
+)
+
+var noon = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+const certManagerName = "system:serviceaccount:cert-manager:cert-manager"
+
+var policy = Policy{AllowedIssuers: []string{"ClusterIssuer/ca"}, CertManagerUsername: certManagerName, TrustDomain: "cluster.local"}
+
+// madePEM makes a certificate that is valid in a time around noon.
+func madePEM(tb testing.TB, from, to time.Duration) string {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: "checkout"},
+		NotBefore: noon.Add(from), NotAfter: noon.Add(to), KeyUsage: x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func leafOf(t *testing.T, text string) leaf {
+	t.Helper()
+	l, err := parsePEM(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// observed is a namespace where everything is in order: an issued ClientCertificate
+// that was checked, whose Certificate is at its first revision.
+func observed() *observation {
+	object := &v1alpha1.ClientCertificate{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout", UID: "object", Generation: 1},
+		Spec: v1alpha1.ClientCertificateSpec{
+			ClientRef: v1alpha1.LocalReference{Name: "checkout"},
+			Issuance: &v1alpha1.Issuance{
+				IssuerRef:  v1alpha1.IssuerReference{Name: "ca", Kind: "ClusterIssuer", Group: "cert-manager.io"},
+				SecretName: "checkout-mtls", PrivateKey: v1alpha1.PrivateKey{Algorithm: "ECDSA", RotationPolicy: "Always"},
+			},
+			Overlap: &metav1.Duration{Duration: 15 * time.Minute},
+		},
+	}
+	o := &observation{
+		now: noon, object: object, certManager: true,
+		client:    &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "checkout"}},
+		namespace: rules.ParseNamespace("shop", nil, nil),
+	}
+	o.certificate = policy.final(o)
+	o.certificate.UID, o.certificate.Generation = "certificate", 2
+	o.certificate.Status.Revision = new(1)
+	return o
+}
+
+// request is a CertificateRequest that cert-manager made for revision, and that was signed.
+func request(revision int, text string) *certmanagerv1.CertificateRequest {
+	return &certmanagerv1.CertificateRequest{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "checkout-" + strconv.Itoa(revision),
+			Annotations:     map[string]string{certmanagerv1.CertificateRequestRevisionAnnotationKey: strconv.Itoa(revision)},
+			OwnerReferences: []metav1.OwnerReference{{APIVersion: "cert-manager.io/v1", Kind: "Certificate", Name: "checkout", UID: "certificate", Controller: new(true)}},
+		},
+		Spec: certmanagerv1.CertificateRequestSpec{
+			Username: certManagerName, IssuerRef: cmmeta.IssuerReference{Name: "ca", Kind: "ClusterIssuer", Group: "cert-manager.io"},
+		},
+		Status: certmanagerv1.CertificateRequestStatus{
+			Certificate: []byte(text),
+			Conditions:  []certmanagerv1.CertificateRequestCondition{{Type: certmanagerv1.CertificateRequestConditionReady, Status: cmmeta.ConditionTrue}},
+		},
+	}
+}
+
+func checking(o *observation, reason string, generation int64) {
+	o.certificate = policy.check(o)
+	o.certificate.Generation = 1
+	if reason != "" {
+		o.certificate.Status.Conditions = []certmanagerv1.CertificateCondition{{
+			Type: certmanagerv1.CertificateConditionReady, Status: cmmeta.ConditionFalse, Reason: reason, ObservedGeneration: generation,
+		}}
+	}
+}
+
+// summary writes a decision in a word or two.
+func summary(d decision) string {
+	name := func(c *certmanagerv1.Certificate) string {
+		return fmt.Sprintf("%s checked=%q size=%d", c.Spec.IssuerRef.Kind, c.Annotations[v1alpha1.AnnotationSecretNameChecked], c.Spec.PrivateKey.Size)
+	}
+	switch {
+	case d.refusal.Reason != "":
+		return d.refusal.Reason
+	case d.create != nil:
+		return "create " + name(d.create)
+	case d.apply != nil:
+		return "apply " + name(d.apply)
+	default:
+		return "leave"
+	}
+}
+
+func TestDecide(t *testing.T) {
+	other := func(name string, at time.Time) *certmanagerv1.Certificate {
+		return &certmanagerv1.Certificate{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, CreationTimestamp: metav1.NewTime(at)}}
+	}
+	tests := map[string]struct {
+		given func(*observation)
+		want  string
+	}{
+		"what is as it should be is left":                     {func(*observation) {}, "leave"},
+		"a missing client issues nothing":                     {func(o *observation) { o.client = nil }, "ClientNotFound"},
+		"no cert-manager":                                     {func(o *observation) { o.certManager = false }, "CertManagerNotInstalled"},
+		"PEM needs no cert-manager":                           {func(o *observation) { o.certManager = false; o.object.Spec.Issuance = nil; o.object.Spec.PEM = "x" }, "leave"},
+		"a new Certificate is a check first":                  {func(o *observation) { o.certificate = nil }, `create SecretNameCheck checked="" size=0`},
+		"a deleted one is made again":                         {func(o *observation) { o.certificate = nil; o.object.Status = checked() }, `create ClusterIssuer checked="checkout-mtls" size=0`},
+		"a check waits for cert-manager":                      {func(o *observation) { checking(o, "", 0) }, "leave"},
+		"a check that cert-manager saw before a change waits": {func(o *observation) { checking(o, "DoesNotExist", 0) }, "leave"},
+		"no Secret of the name":                               {func(o *observation) { checking(o, "DoesNotExist", 1) }, `apply ClusterIssuer checked="checkout-mtls" size=0`},
+		"a Secret without certificate":                        {func(o *observation) { checking(o, "MissingData", 1) }, "SecretNameInUse"},
+		"a Secret of another Certificate":                     {func(o *observation) { checking(o, "IncorrectCertificate", 1) }, "SecretNameInUse"},
+		"a Secret that looks like the check's own":            {func(o *observation) { checking(o, "Ready", 1) }, "SecretNameInUse"},
+		"a reason that does not exist yet":                    {func(o *observation) { checking(o, "SomethingNew", 1) }, "SecretNameInUse"},
+		"another name of the Secret is checked again":         {func(o *observation) { o.object.Spec.Issuance.SecretName = "b" }, `apply SecretNameCheck checked="" size=0`},
+		"what status says of an older spec is not believed": {func(o *observation) {
+			o.certificate, o.object.Status, o.object.Generation = nil, checked(), 2
+		}, `create SecretNameCheck checked="" size=0`},
+		"an annotation for another name is not believed": {func(o *observation) {
+			o.certificate.Annotations[v1alpha1.AnnotationSecretNameChecked] = "other"
+		}, `apply SecretNameCheck checked="" size=0`},
+		"another size":             {func(o *observation) { o.object.Spec.Issuance.PrivateKey.Size = 384 }, `apply ClusterIssuer checked="checkout-mtls" size=384`},
+		"a size that is gone":      {func(o *observation) { o.certificate.Spec.PrivateKey.Size = 384 }, `apply ClusterIssuer checked="checkout-mtls" size=0`},
+		"a Certificate by hand":    {func(o *observation) { o.foreign, o.certificate = o.certificate, nil }, "CertificateNotOurs"},
+		"an issuer of the cluster": {func(o *observation) { o.object.Spec.Issuance.IssuerRef.Name = "other" }, "IssuerNotAllowed"},
+		"an issuer of the namespace": {func(o *observation) {
+			o.object.Spec.Issuance.IssuerRef = v1alpha1.IssuerReference{Name: "own", Kind: "Issuer", Group: "cert-manager.io"}
+			o.namespace = rules.ParseNamespace("shop", nil, map[string]string{v1alpha1.AnnotationIssuers: "Issuer/own"})
+		}, `apply Issuer checked="checkout-mtls" size=0`},
+		"an unknown namespace allows none of its own": {func(o *observation) {
+			o.object.Spec.Issuance.IssuerRef.Kind, o.namespace = "Issuer", nil
+		}, "IssuerNotAllowed"},
+		"a Secret of a Certificate that was there before": {func(o *observation) {
+			o.certificate, o.rivals = nil, []*certmanagerv1.Certificate{other("theirs", noon)}
+		}, "SecretNameInUse"},
+		"a younger Certificate wants the Secret too": {func(o *observation) {
+			o.certificate.CreationTimestamp = metav1.NewTime(noon)
+			o.rivals = []*certmanagerv1.Certificate{other("theirs", noon.Add(time.Second))}
+		}, "leave"},
+		"an older Certificate wants the Secret too": {func(o *observation) {
+			o.certificate.CreationTimestamp = metav1.NewTime(noon)
+			o.rivals = []*certmanagerv1.Certificate{other("theirs", noon.Add(-time.Second))}
+		}, "SecretNameInUse"},
+		"a Certificate to adopt that is missing": {func(o *observation) {
+			o.object.Spec.Issuance, o.certificate, o.object.Spec.CertificateRef = nil, nil, &v1alpha1.LocalReference{Name: "own"}
+		}, "CertificateNotFound"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := observed()
+			test.given(o)
+			if got := summary(policy.decide(o)); got != test.want {
+				t.Errorf("decision: %s; want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// checked is the status of an object whose Secret is known to be its own.
+func checked() v1alpha1.ClientCertificateStatus {
+	return v1alpha1.ClientCertificateStatus{SecretName: "checkout-mtls", ObservedGeneration: 1}
+}
+
+func TestLongNamesStandWhereTheyFit(t *testing.T) {
+	o := observed()
+	long := strings.Repeat("x", 64)
+	o.client.Name, o.object.Name = long, long
+	c := policy.final(o)
+	if c.Spec.CommonName != "" || len(c.Labels) != 0 {
+		t.Errorf("commonName %q, labels %v; want none: both are too long", c.Spec.CommonName, c.Labels)
+	}
+	if want := "spiffe://cluster.local/ns/shop/oauthclient/" + long; c.Spec.URIs[0] != want {
+		t.Errorf("URI %s; want %s", c.Spec.URIs[0], want)
+	}
+}
+
+func TestOnlyGenuineRequestsAreSeen(t *testing.T) {
+	text := madePEM(t, -time.Hour, time.Hour)
+	tests := map[string]struct {
+		change func(*certmanagerv1.CertificateRequest)
+		seen   bool
+	}{
+		"cert-manager's own":                {func(*certmanagerv1.CertificateRequest) {}, true},
+		"made by a user":                    {func(r *certmanagerv1.CertificateRequest) { r.Spec.Username = "mallory" }, false},
+		"made by nobody":                    {func(r *certmanagerv1.CertificateRequest) { r.Spec.Username = "" }, false},
+		"of a Certificate with another UID": {func(r *certmanagerv1.CertificateRequest) { r.OwnerReferences[0].UID = types.UID("former") }, false},
+		"owned but not controlled":          {func(r *certmanagerv1.CertificateRequest) { r.OwnerReferences[0].Controller = nil }, false},
+		"owned by another kind":             {func(r *certmanagerv1.CertificateRequest) { r.OwnerReferences[0].Kind = "Pod" }, false},
+		"owned by another group's kind":     {func(r *certmanagerv1.CertificateRequest) { r.OwnerReferences[0].APIVersion = "example.com/v1" }, false},
+		"owned by nobody":                   {func(r *certmanagerv1.CertificateRequest) { r.OwnerReferences = nil }, false},
+		"of the revision after next": {func(r *certmanagerv1.CertificateRequest) {
+			r.Annotations[certmanagerv1.CertificateRequestRevisionAnnotationKey] = "3"
+		}, false},
+		"of no revision": {func(r *certmanagerv1.CertificateRequest) { r.Annotations = nil }, false},
+		"of a negative revision": {func(r *certmanagerv1.CertificateRequest) {
+			r.Annotations[certmanagerv1.CertificateRequestRevisionAnnotationKey] = "-1"
+		}, false},
+		"not signed yet": {func(r *certmanagerv1.CertificateRequest) { r.Status.Conditions = nil }, false},
+		"denied": {func(r *certmanagerv1.CertificateRequest) {
+			r.Status.Conditions = append(r.Status.Conditions, deniedCondition)
+		}, false},
+		"without certificate":                   {func(r *certmanagerv1.CertificateRequest) { r.Status.Certificate = nil }, false},
+		"of an issuer that is not allowed":      {func(r *certmanagerv1.CertificateRequest) { r.Spec.IssuerRef.Name = "other" }, false},
+		"with the chain behind the leaf":        {func(r *certmanagerv1.CertificateRequest) { r.Status.Certificate = []byte(text + madePEM(t, 0, 1)) }, true},
+		"with something that is no certificate": {func(r *certmanagerv1.CertificateRequest) { r.Status.Certificate = []byte("none") }, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := observed()
+			r := request(1, text)
+			test.change(r)
+			o.requests = []*certmanagerv1.CertificateRequest{r}
+			s := policy.see(o)
+			if seen := s.current != nil; seen != test.seen || s.next != nil {
+				t.Errorf("current %v, next %v; want it seen as current: %t", s.current, s.next, test.seen)
+			}
+			if s.current != nil && s.current.thumbprint != leafOf(t, text).thumbprint {
+				t.Error("another certificate than the leaf was seen")
+			}
+		})
+	}
+}
+
+var deniedCondition = certmanagerv1.CertificateRequestCondition{Type: certmanagerv1.CertificateRequestConditionDenied, Status: cmmeta.ConditionTrue}
