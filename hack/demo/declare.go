@@ -187,7 +187,12 @@ func (s *story) reset(ctx context.Context) error {
 	if _, err := os.Stat(told); errors.Is(err, fs.ErrNotExist) {
 		return os.WriteFile(told, nil, 0o600)
 	}
-	return s.tell.working("the story was told here before: removing its objects", func() error {
+	s.tell.line("the story was told here before: removing its objects")
+	return s.tell.working("removing", func() error {
+		// A step must never succeed with what an earlier telling was given.
+		if err := errors.Join(os.RemoveAll(s.path(checkout)), os.RemoveAll(s.path(packing))); err != nil {
+			return err
+		}
 		for _, args := range [][]string{
 			{"-n", shop, "clientcertificates", "checkout", "packing"},
 			{"-n", shop, "certificates", "checkout", "packing", "--cascade=foreground"},

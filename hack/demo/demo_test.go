@@ -110,7 +110,7 @@ func keys(t *testing.T, d *Demo) string {
 	}
 	a, err := d.send(t.Context(), request{url: ports.issuerURL() + "/oauth2/keys"})
 	if err == nil {
-		err = a.is(200)
+		err = a.ok()
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +143,7 @@ func checkNothingIsLost(t *testing.T, d *Demo, when, keysBefore string) {
 	for _, file := range []string{tokenFile, later} {
 		a, err := d.send(t.Context(), request{url: s.orders, certificate: checkout, tokenFile: file})
 		if err == nil {
-			err = a.is(200)
+			err = a.ok()
 		}
 		if err != nil {
 			t.Errorf("%s: the API with %s: %v", when, file, err)

@@ -30,7 +30,7 @@ func endSteps() []step {
 				if err := s.suspend(ctx, false); err != nil {
 					return err
 				}
-				_, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), served)
+				_, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), answer.ok)
 				if err == nil {
 					s.tell.line("served %s after kubectl returned", took.Round(time.Millisecond))
 				}
@@ -82,7 +82,7 @@ func (s *story) nextPod(ctx context.Context) error {
 	if err := s.requestAssertion(ctx, "checkout", "24h", assertionFile); err != nil {
 		return err
 	}
-	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), served)
+	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), answer.ok)
 	if err != nil {
 		return err
 	}

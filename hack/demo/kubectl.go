@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,15 +19,19 @@ func (d *Demo) kubectl(ctx context.Context, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s%s", args[0], err, stdout.String(), stderr.String())
+		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
 }
 
 // typeKubectl shows a kubectl line, runs it, and shows nothing of what it wrote.
-func (d *Demo) typeKubectl(ctx context.Context, args ...string) (string, error) {
+func (d *Demo) typeKubectl(ctx context.Context, args ...string) (out string, err error) {
 	d.tell.command("kubectl " + shellWords(args))
-	return d.kubectl(ctx, args...)
+	err = d.tell.working("kubectl "+args[0], func() (err error) {
+		out, err = d.kubectl(ctx, args...)
+		return err
+	})
+	return out, err
 }
 
 // showKubectl shows a kubectl line, runs it, and shows what it wrote.
@@ -38,14 +43,14 @@ func (d *Demo) showKubectl(ctx context.Context, args ...string) error {
 	return err
 }
 
-// showAll is showKubectl for several lines, up to the first that fails.
+// showAll is showKubectl for several lines. All are run: where waiting fails, the next line
+// shows how things stand.
 func (d *Demo) showAll(ctx context.Context, lines ...[]string) error {
+	var failed error
 	for _, args := range lines {
-		if err := d.showKubectl(ctx, args...); err != nil {
-			return err
-		}
+		failed = errors.Join(failed, d.showKubectl(ctx, args...))
 	}
-	return nil
+	return failed
 }
 
 // shellWords quotes what the shell would not take as it is.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/hack/cluster"
@@ -29,6 +30,8 @@ type program struct {
 	ports []int
 	// ready is where it answers 2xx once it serves.
 	ready string
+	// leads is where its metrics say whether it holds its Lease; empty: it needs none.
+	leads string
 }
 
 // ports are those of the demo's programs; the state folder keeps them, so that addresses stay
@@ -70,6 +73,7 @@ func (d *Demo) programs() ([]program, error) {
 			}},
 			ports: []int{p.controllerMetrics, p.controllerHealth},
 			ready: "http://" + address(p.controllerHealth) + "/readyz",
+			leads: "http://" + address(p.controllerMetrics) + "/metrics",
 		},
 		{
 			Process: cluster.Process{Name: "issuer", Args: []string{
@@ -117,7 +121,7 @@ func (d *Demo) runPrograms(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return d.waitLeading(ctx, programs[0])
 }
 
 func (d *Demo) launch(ctx context.Context, p program) error {
@@ -171,31 +175,53 @@ func (d *Demo) waitReady(ctx context.Context, p program) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	begun := time.Now()
-	err := d.cluster.Supervisor().WaitReady(ctx, p.Name, func(ctx context.Context) error { return d.answers(ctx, p.ready) })
+	err := d.tell.working(p.Name+" is starting", func() error {
+		return d.cluster.Supervisor().WaitReady(ctx, p.Name, func(ctx context.Context) error {
+			_, err := d.get(ctx, p.ready)
+			return err
+		})
+	})
 	if err == nil {
 		d.tell.line("%s: ready after %s", p.Name, time.Since(begun).Round(10*time.Millisecond))
 	}
 	return err
 }
 
-// answers is nil if a GET of that URL is answered with 2xx.
-func (d *Demo) answers(ctx context.Context, url string) error {
+// waitLeading waits until the program holds its Lease, without which it does no work. One that
+// was killed could not give it back, so that it has to run out first, which takes 15 s and a bit.
+func (d *Demo) waitLeading(ctx context.Context, p program) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	const leading = `leader_election_master_status{name="lanyard-controller"} 1`
+	return d.tell.working(p.Name+" waits for its Lease, which a killed one holds for about 15 s more", func() error {
+		return d.cluster.Supervisor().WaitReady(ctx, p.Name, func(ctx context.Context) error {
+			metrics, err := d.get(ctx, p.leads)
+			if err == nil && !strings.Contains(metrics, leading) {
+				err = errors.New("it does not hold the Lease lanyard-controller")
+			}
+			return err
+		})
+	})
+}
+
+// get returns what a URL answers; what is not 2xx is an error.
+func (d *Demo) get(ctx context.Context, url string) (string, error) {
 	httpClient, err := d.httpClient("")
 	if err != nil {
-		return err
+		return "", err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	response, err := httpClient.Do(request)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode/100 != 2 {
-		body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-		return errors.Join(fmt.Errorf("%s answers %s: %s", url, response.Status, body), err)
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err == nil && response.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s answers %s: %s", url, response.Status, body)
 	}
-	return nil
+	return string(body), err
 }

@@ -20,7 +20,10 @@ const (
 )
 
 // refuseSteps: everything that must not work, and what it is answered with.
-func refuseSteps() []step {
+func refuseSteps() []step { return append(thiefSteps(), insiderSteps()...) }
+
+// thiefSteps: somebody has what is not his.
+func thiefSteps() []step {
 	return []step{
 		{
 			chapter: "Refused: everything else",
@@ -64,6 +67,12 @@ func refuseSteps() []step {
 				return s.refusedByAPI(ctx, request{url: s.orders, certificate: packing, tokenFile: tokenFile})
 			},
 		},
+	}
+}
+
+// insiderSteps: somebody who is known asks for more than he has.
+func insiderSteps() []step {
+	return []step{
 		{
 			title: "Another client's service account",
 			text: "Packing asks as checkout, with the token of its own pod. Even with checkout's certificate in hand that is " +
@@ -187,7 +196,7 @@ func (s *story) otherAudience(ctx context.Context) error {
 	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/payments.yaml"); err != nil {
 		return err
 	}
-	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, "api://payments/.default", assertion(assertionFile)...), served)
+	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, "api://payments/.default", assertion(assertionFile)...), answer.ok)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -168,10 +169,10 @@ func (a answer) refusedWith(status int, name string, code int) error {
 	return nil
 }
 
-// is is nil if the answer has that status.
-func (a answer) is(status int) error {
-	if a.status != status {
-		return fmt.Errorf("HTTP %d: %s", a.status, a.body)
+// ok is nil if the request was served.
+func (a answer) ok() error {
+	if a.status != http.StatusOK {
+		return fmt.Errorf("HTTP %d: %s", a.status, bytes.TrimSpace(a.body))
 	}
 	return nil
 }

@@ -105,16 +105,19 @@ func (w *indented) Write(p []byte) (int, error) {
 	}
 }
 
-// progressInterval is how often something that takes long says that it is still at work.
-const progressInterval = 5 * time.Second
+const (
+	// patience is how long something may take before it says that it is at work.
+	patience = 2 * time.Second
+	// progressInterval is how often it then says so.
+	progressInterval = 5 * time.Second
+)
 
-// working runs work and says so, now and again until it is done.
+// working runs work, and says now and then that it is not done yet.
 func (t *teller) working(what string, work func() error) error {
 	begun := time.Now()
-	t.line("%s", what)
 	done := make(chan error, 1)
 	go func() { done <- work() }()
-	ticker := time.NewTicker(progressInterval)
+	ticker := time.NewTicker(patience)
 	defer ticker.Stop()
 	for {
 		select {
@@ -122,6 +125,7 @@ func (t *teller) working(what string, work func() error) error {
 			return err
 		case <-ticker.C:
 			t.line("%s: still at it after %s", what, time.Since(begun).Round(time.Second))
+			ticker.Reset(progressInterval)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func useSteps() []step {
 }
 
 func (s *story) fetchToken(ctx context.Context) error {
-	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), served)
+	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), answer.ok)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *story) callAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.is(200)
+	return a.ok()
 }
 
 func (s *story) byCertificate(ctx context.Context) error {
@@ -81,12 +81,12 @@ func (s *story) byCertificate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.is(200)
+	return a.ok()
 }
 
 // keepToken writes the access token of an answer to a file.
 func (s *story) keepToken(a answer, file string) (string, error) {
-	if err := a.is(200); err != nil {
+	if err := a.ok(); err != nil {
 		return "", err
 	}
 	var body struct {
@@ -182,7 +182,5 @@ func (s *story) thumbprint(folder string) (string, error) {
 	sum := sha256.Sum256(block.Bytes)
 	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }
-
-func served(a answer) error { return a.is(200) }
 
 func trimmed(text string) []byte { return bytes.TrimSpace([]byte(text)) }
