@@ -171,7 +171,10 @@ func (c *Cluster) Ready() *oauth.Error {
 	if !c.cfg.Keys.Ready(now) {
 		return notReady("signing_key_missing", "a signing key")
 	}
-	if c.staleness() > c.cfg.MaxStaleness {
+	// The keys are fetched every few minutes; their age is no sign of silence until
+	// that has failed for as long.
+	keysAge, _ := c.Keys.contact.ago(now)
+	if max(c.staleness(), keysAge) > c.cfg.MaxStaleness {
 		e := oauth.NewError(oauth.ErrStale, "")
 		e.Reason = "stale"
 		return e
@@ -187,12 +190,8 @@ func notReady(reason, waitingFor string) *oauth.Error {
 
 // staleness is how long the worst watch has not heard of the API server; zero
 // before it ever did.
-func (c *Cluster) staleness() time.Duration {
+func (c *Cluster) staleness() (worst time.Duration) {
 	now := c.cfg.Now()
-	worst, _ := c.Keys.contact.ago(now)
-	if c.Keys.state.Load() == nil {
-		worst = 0
-	}
 	for _, f := range c.feeds {
 		if d, ok := f.contact.ago(now); ok {
 			worst = max(worst, d)

@@ -429,9 +429,13 @@ func TestReady(t *testing.T) {
 	want("15 minutes of silence", 0, "")
 	c.advance(time.Second)
 	want("a second more", oauth.ErrStale, "stale")
-	k.Keys.contact.mark(c.now())
 	_ = a.Bookmark("2")
 	want("one watch is back", oauth.ErrStale, "stale")
 	_ = b.Bookmark("2")
-	want("all are", 0, "")
+	want("all are, but the keys are as old", oauth.ErrStale, "stale")
+	if got := k.staleness(); got != 0 {
+		t.Errorf("staleness() = %s; the age of the keys is none", got)
+	}
+	k.Keys.contact.mark(c.now())
+	want("the keys were fetched", 0, "")
 }
