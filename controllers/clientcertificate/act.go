@@ -2,11 +2,15 @@ package clientcertificate
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -44,6 +48,18 @@ func (r *reconciler) apply(ctx context.Context, o *observation, c *certmanagerv1
 		return err
 	}
 	delete(fields, "status")
-	return r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: fields}),
+	err = r.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: fields}),
 		client.FieldOwner(FieldOwner), client.ForceOwnership)
+	if otherUID(err) {
+		return apierrors.NewConflict(schema.GroupResource{Group: certmanagerv1.SchemeGroupVersion.Group, Resource: "certificates"}, c.Name, err)
+	}
+	return err
+}
+
+// otherUID says whether the API server refused a change because the object has
+// another UID: to it that is an attempt to change a field that is immutable.
+func otherUID(err error) bool {
+	status, ok := errors.AsType[*apierrors.StatusError](err)
+	return ok && apierrors.IsInvalid(err) && status.ErrStatus.Details != nil &&
+		slices.ContainsFunc(status.ErrStatus.Details.Causes, func(c metav1.StatusCause) bool { return c.Field == "metadata.uid" })
 }

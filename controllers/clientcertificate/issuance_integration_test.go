@@ -16,6 +16,7 @@ import (
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -240,6 +241,30 @@ func TestRefusesCertificateOfSomebodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.becomes(c, v1alpha1.ReasonReady) // heals when the Certificate goes
+}
+
+// Between the look and the write somebody else makes a Certificate of that name.
+func TestNeverTakesOverACertificateThatWasMadeMeanwhile(t *testing.T) {
+	w := world{T: t, env: env, namespace: env.Namespace(t, nil, nil).Name}
+	theirs := w.certificate("checkout", "theirs")
+	w.create(theirs)
+	c := w.issued("checkout")
+	c.UID = "of-the-object"
+	of := &v1alpha1.OAuthClient{ObjectMeta: w.meta("checkout")}
+	if err := testPolicy.WriteStale(t.Context(), env.Client, c, of, nil); !apierrors.IsAlreadyExists(err) {
+		t.Errorf("creating: %v; want a refusal because it exists", err)
+	}
+	ours := w.certificate("checkout", "ours")
+	ours.UID = "of-ours-that-was-deleted"
+	if err := testPolicy.WriteStale(t.Context(), env.Client, c, of, ours); !apierrors.IsConflict(err) {
+		t.Errorf("changing: %v; want a conflict because of the UID", err)
+	}
+	if err := env.Client.Delete(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	if err := testPolicy.WriteStale(t.Context(), env.Client, c, of, ours); !apierrors.IsConflict(err) {
+		t.Errorf("changing what is gone: %v; want a conflict because of the UID", err)
+	}
 }
 
 func TestOfTwoWithOneSecretTheOlderHasIt(t *testing.T) {

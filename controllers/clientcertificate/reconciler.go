@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -32,8 +33,22 @@ type reconciler struct {
 	metrics     *metrics
 }
 
+// retryStale is how long after a write on a stale copy the same is looked at again,
+// if the newer one has not had it reconciled before.
+const retryStale = time.Second
+
 // Reconcile brings one ClientCertificate up to date.
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	result, err := r.reconcile(ctx, request)
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		// Not worth an error in the log: the cache was a moment behind, which the
+		// preconditions of all writes are for.
+		return ctrl.Result{RequeueAfter: retryStale}, nil
+	}
+	return result, err
+}
+
+func (r *reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	object, err := get(ctx, r.client, request.Namespace, request.Name, &v1alpha1.ClientCertificate{})
 	if err != nil || object == nil || object.DeletionTimestamp != nil {
 		return ctrl.Result{}, err

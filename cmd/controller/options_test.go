@@ -1,0 +1,66 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+func TestOptions(t *testing.T) {
+	tests := map[string]struct {
+		args []string
+		env  map[string]string
+		want string // part of the message; empty: valid
+	}{
+		"the defaults":             {nil, nil, ""},
+		"issuers of several kinds": {[]string{"--allowed-issuers=ClusterIssuer/workload-ca,Issuer.example.com/own"}, nil, ""},
+		"no metrics and no health": {[]string{"--metrics-listen=0", "--health-listen=0"}, nil, ""},
+		"an issuer without kind":   {[]string{"--allowed-issuers=workload-ca"}, nil, "--allowed-issuers=workload-ca: must be Kind/name"},
+		"a star for all issuers":   {[]string{"--allowed-issuers=ClusterIssuer/*"}, nil, "--allowed-issuers=ClusterIssuer/*: must be"},
+		"no user name":             {[]string{"--cert-manager-username="}, nil, "--cert-manager-username=: must be a user name"},
+		"a trust domain as a URI":  {[]string{"--trust-domain=spiffe://x"}, nil, "--trust-domain=spiffe://x: must be a domain"},
+		"a namespace of the pod":   {nil, map[string]string{"POD_NAMESPACE": "not/one"}, "--namespace=not/one"},
+		"an address without port":  {[]string{"--metrics-listen=localhost"}, nil, "--metrics-listen=localhost: must be [<host>]:<port>"},
+		"a level that is none":     {[]string{"--log-level=loud"}, nil, "--log-level=loud: must be debug"},
+		"several at once":          {[]string{"--log-level=loud", "--cluster-domain="}, nil, "--cluster-domain=:"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := parsed(t, test.args, test.env)
+			switch err := o.Validate(); {
+			case err == nil && test.want != "":
+				t.Errorf("valid; want a message with %q", test.want)
+			case err != nil && (test.want == "" || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("err = %v; want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func parsed(t *testing.T, args []string, env map[string]string) Options {
+	t.Helper()
+	var o Options
+	flags := pflag.NewFlagSet("controller", pflag.ContinueOnError)
+	o.AddFlags(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	o.Complete(func(name string) string { return env[name] })
+	return o
+}
+
+func TestNamespaceIsThePodsUnlessGiven(t *testing.T) {
+	for want, given := range map[string]struct {
+		args []string
+		env  map[string]string
+	}{
+		"lanyard-system": {},
+		"of-the-pod":     {nil, map[string]string{"POD_NAMESPACE": "of-the-pod"}},
+		"of-the-flag":    {[]string{"--namespace=of-the-flag"}, map[string]string{"POD_NAMESPACE": "of-the-pod"}},
+	} {
+		if got := parsed(t, given.args, given.env).Namespace; got != want {
+			t.Errorf("namespace %q; want %q", got, want)
+		}
+	}
+}
