@@ -143,10 +143,13 @@ func (d *Demo) claim() error {
 	return os.WriteFile(d.path(marker), []byte("The state of hack/demo. `make demo-down` ends its processes and removes it.\n"), 0o600)
 }
 
+// ErrNoDemo is the error of [Open] where no demo was started.
+var ErrNoDemo = errors.New("there is no demo")
+
 // ours is nil if the state folder is a demo's.
 func (d *Demo) ours() error {
 	if _, err := os.Stat(d.dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no demo in %s: start one with make demo (%w)", d.dir, fs.ErrNotExist)
+		return fmt.Errorf("%w in %s: start one with make demo", ErrNoDemo, d.dir)
 	}
 	if _, err := os.Stat(d.path(marker)); err != nil {
 		return fmt.Errorf("%s is there and is not the folder of a demo (it has no file %s): move it away, or name another with --state", d.dir, marker)

@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string) error {
 // manage works on a demo that is there.
 func manage(ctx context.Context, o demo.Options, command, name string) error {
 	d, err := demo.Open(o)
-	if command == "down" && errors.Is(err, fs.ErrNotExist) {
+	if command == "down" && errors.Is(err, demo.ErrNoDemo) {
 		fmt.Println("there is no demo to end")
 		return nil
 	}
