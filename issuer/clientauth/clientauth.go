@@ -25,9 +25,10 @@ type Cluster interface {
 
 // Workloads tells which service accounts and pods live now.
 type Workloads interface {
-	// ServiceAccountUID returns the UID of the live service account, and false if
-	// there is none. An error means that it could not be looked up.
-	ServiceAccountUID(ctx context.Context, namespace, name string) (uid string, ok bool, err error)
+	// ServiceAccount says whether the service account of that name and UID lives.
+	// False means that it is gone, or that another has its name now. An error means
+	// that it could not be looked up.
+	ServiceAccount(ctx context.Context, namespace, name, uid string) (bool, error)
 	// Pod returns the living pod of that UID. False means that it is gone, that
 	// another has its name, or that it has Succeeded or Failed. An error means that
 	// it could not be looked up.

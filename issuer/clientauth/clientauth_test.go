@@ -52,9 +52,9 @@ func (w *world) Keys(context.Context, string) (jose.KeySet, error) {
 	return jose.Keys{"k1": w.signer.Key()}, nil
 }
 
-func (w *world) ServiceAccountUID(_ context.Context, namespace, name string) (string, bool, error) {
+func (w *world) ServiceAccount(_ context.Context, namespace, name, uid string) (bool, error) {
 	w.lookUp("service account")
-	return "sa-uid", namespace == "shop" && (name == "app" || name == "batch"), w.accountErr
+	return namespace == "shop" && (name == "app" || name == "batch") && uid == "sa-uid", w.accountErr
 }
 
 func (w *world) Pod(_ context.Context, namespace, name, uid string) (clientauth.Pod, bool, error) {

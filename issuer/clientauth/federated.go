@@ -140,11 +140,11 @@ func (a *Authenticator) lives(ctx context.Context, w *rules.Workload, credential
 	if w.Pod == "" && credential.BoundTo != v1alpha1.BoundToAny {
 		return refuse("assertion_bound_to_no_pod", nil)
 	}
-	uid, ok, err := a.Workloads.ServiceAccountUID(ctx, w.Namespace, w.ServiceAccount)
+	ok, err := a.Workloads.ServiceAccount(ctx, w.Namespace, w.ServiceAccount, w.ServiceAccountUID)
 	switch {
 	case err != nil:
 		return cannotTell("service_account", err)
-	case !ok || uid != w.ServiceAccountUID:
+	case !ok:
 		return refuse("service_account_gone", nil)
 	case w.Pod == "":
 		return nil

@@ -267,11 +267,11 @@ type fakeWorkloads struct {
 	err      error
 }
 
-func (w *fakeWorkloads) ServiceAccountUID(_ context.Context, namespace, name string) (string, bool, error) {
+func (w *fakeWorkloads) ServiceAccount(_ context.Context, namespace, name, uid string) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	uid, ok := w.accounts[namespace+"/"+name]
-	return uid, ok, w.err
+	living, ok := w.accounts[namespace+"/"+name]
+	return ok && living == uid, w.err
 }
 
 func (w *fakeWorkloads) Pod(_ context.Context, namespace, name, uid string) (clientauth.Pod, bool, error) {

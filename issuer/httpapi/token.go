@@ -27,13 +27,13 @@ func (a *API) token(ctx context.Context, x *exchange) {
 		x.refuse(e)
 		return
 	}
-	answer, e := a.cfg.Service.Issue(ctx, request, &x.event)
-	// A method is known only of a client that has authenticated: a stranger cannot
-	// use up what belongs to somebody else.
-	if x.event.Method != "" && !a.clients.allow(x.event.ClientID, x.start) {
-		x.refuse(tooMany("client_rate"))
-		return
+	request.Admit = func(clientID string) *oauth.Error {
+		if !a.clients.allow(clientID, x.start) {
+			return tooMany("client_rate")
+		}
+		return nil
 	}
+	answer, e := a.cfg.Service.Issue(ctx, request, &x.event)
 	if e != nil {
 		x.refuse(e)
 		return

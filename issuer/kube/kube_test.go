@@ -125,7 +125,7 @@ func TestPod(t *testing.T) {
 	}
 }
 
-func TestServiceAccountUID(t *testing.T) {
+func TestServiceAccount(t *testing.T) {
 	c := newClock()
 	asked := 0
 	var answer *metav1.PartialObjectMetadata
@@ -141,22 +141,27 @@ func TestServiceAccountUID(t *testing.T) {
 	}
 	want := func(step, uid string, ok bool, wantAsked int) {
 		t.Helper()
-		got, living, err := w.ServiceAccountUID(t.Context(), "shop", "checkout")
-		if got != uid || living != ok || err != nil || asked != wantAsked {
-			t.Fatalf("%s: got %q, %v, %v after %d questions; want %q, %v after %d", step, got, living, err, asked, uid, ok, wantAsked)
+		living, err := w.ServiceAccount(t.Context(), "shop", "checkout", uid)
+		if living != ok || err != nil || asked != wantAsked {
+			t.Fatalf("%s: got %v, %v after %d questions; want %v after %d", step, living, err, asked, ok, wantAsked)
 		}
 	}
-	want("nobody has it", "", false, 1)
-	want("asked again at once", "", false, 1)
+	want("nobody has it", "x", false, 1)
+	want("asked again: a UID never comes back", "x", false, 1)
 	answer = sa("a")
-	c.advance(time.Second)
-	want("a second later it is there", "a", true, 2)
+	want("it lives, and the watch has not seen it", "a", true, 2)
 	w.accounts.put(sa("a"))
 	want("the watch has it", "a", true, 2)
 	w.accounts.drop(sa("a"))
-	want("the watch saw it go", "", false, 2)
+	want("the watch saw it go", "a", false, 2)
 	w.accounts.put(sa("b"))
 	want("made anew", "b", true, 2)
+	want("the old one stays gone", "a", false, 2)
+	answer = sa("c")
+	want("made anew again, and the watch is behind", "c", true, 3)
+	w.accounts.put(sa("c"))
+	want("the one before is asked for once", "b", false, 4)
+	want("and stays gone", "b", false, 4)
 }
 
 func TestLookUpsAreBounded(t *testing.T) {

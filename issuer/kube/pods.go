@@ -103,7 +103,7 @@ func (p *pods) replace(all []object) {
 // accounts is the sink of service accounts: the UID of each name.
 type accounts struct {
 	now  func() time.Time
-	gone *recent[types.NamespacedName]
+	gone *recent[types.UID]
 
 	mu   sync.RWMutex
 	uids map[types.NamespacedName]types.UID
@@ -112,23 +112,27 @@ type accounts struct {
 func newAccounts(now func() time.Time) *accounts {
 	return &accounts{
 		now:  now,
-		gone: newRecent[types.NamespacedName](maxGoneAccounts, goneAccountTTL),
+		gone: newRecent[types.UID](maxGoneAccounts, goneAccountTTL),
 		uids: map[types.NamespacedName]types.UID{},
 	}
 }
 
-// A service account that is gone may be made anew under its name at any moment, so
-// that this is remembered only for as long as it takes to hear of it.
+// Memory of service accounts that are gone. A name may live again, a UID never.
 const (
 	maxGoneAccounts = 4096
-	goneAccountTTL  = time.Second
+	goneAccountTTL  = time.Hour
 )
 
-func (a *accounts) find(k types.NamespacedName) (uid types.UID, living, gone bool) {
+// find says whether the service account of that name and UID lives. Neither living
+// nor gone: not known here.
+func (a *accounts) find(k types.NamespacedName, uid types.UID) (living, gone bool) {
 	a.mu.RLock()
-	uid, ok := a.uids[k]
+	known, ok := a.uids[k]
 	a.mu.RUnlock()
-	return uid, ok, !ok && a.gone.has(k, a.now())
+	if ok && known == uid {
+		return true, false
+	}
+	return false, a.gone.has(uid, a.now())
 }
 
 func (a *accounts) put(o object) {
@@ -138,7 +142,7 @@ func (a *accounts) put(o object) {
 }
 
 func (a *accounts) drop(o object) {
-	a.gone.add(nameOf(o), a.now())
+	a.gone.add(o.GetUID(), a.now())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.uids, nameOf(o))

@@ -57,12 +57,13 @@ func newWorkloads(d dynamic.Interface, m metadata.Interface, stats *metrics, now
 	}
 }
 
-// ServiceAccountUID implements clientauth.Workloads.
-func (w *Workloads) ServiceAccountUID(ctx context.Context, namespace, name string) (string, bool, error) {
+// ServiceAccount implements clientauth.Workloads. One that was made anew a moment
+// ago may not have come by watch yet, so another UID is a miss, too.
+func (w *Workloads) ServiceAccount(ctx context.Context, namespace, name, uid string) (bool, error) {
 	k := types.NamespacedName{Namespace: namespace, Name: name}
-	uid, living, gone := w.accounts.find(k)
+	living, gone := w.accounts.find(k, types.UID(uid))
 	if living || gone {
-		return string(uid), living, nil
+		return living, nil
 	}
 	found, ok, err := lookUp(ctx, w, "ServiceAccount", k.String(), func(ctx context.Context) (types.UID, error) {
 		o, err := w.account(ctx, k)
@@ -71,10 +72,14 @@ func (w *Workloads) ServiceAccountUID(ctx context.Context, namespace, name strin
 		}
 		return o.UID, nil
 	})
-	if err == nil && !ok {
-		w.accounts.gone.add(k, w.now())
+	if err != nil {
+		return false, err
 	}
-	return string(found), ok, err
+	if !ok || found != types.UID(uid) {
+		w.accounts.gone.add(types.UID(uid), w.now())
+		return false, nil
+	}
+	return true, nil
 }
 
 // Pod implements clientauth.Workloads. A UID belongs to one name for ever, and the

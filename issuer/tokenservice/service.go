@@ -22,6 +22,10 @@ type Request struct {
 	Scope, Resource string
 	// TokenType is the parameter token_type; empty if absent.
 	TokenType string
+	// Admit is asked once the client has authenticated, before anything costly is
+	// done for it: a stranger cannot use up what belongs to somebody else. Nil
+	// admits everybody.
+	Admit func(clientID string) *oauth.Error
 }
 
 // Answer is a successful answer (RFC 6749 section 5.1).
@@ -73,6 +77,11 @@ func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *
 		return Answer{}, refusal
 	}
 	event.ClientID, event.Method, event.Workload = rules.ClientID(client.Object), client.Method, client.Workload
+	if r.Admit != nil {
+		if refusal := r.Admit(event.ClientID); refusal != nil {
+			return Answer{}, refusal
+		}
+	}
 
 	// 2. For what? Without a name, for the client's only resource.
 	if ask.Identifier == "" {

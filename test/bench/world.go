@@ -137,9 +137,9 @@ func workloadsOf(f fixture) *workloads {
 	return w
 }
 
-func (w *workloads) ServiceAccountUID(_ context.Context, namespace, name string) (string, bool, error) {
-	uid, ok := w.serviceAccounts[objectName{namespace, name}]
-	return uid, ok, nil
+func (w *workloads) ServiceAccount(_ context.Context, namespace, name, uid string) (bool, error) {
+	living, ok := w.serviceAccounts[objectName{namespace, name}]
+	return ok && living == uid, nil
 }
 
 func (w *workloads) Pod(_ context.Context, namespace, name, uid string) (clientauth.Pod, bool, error) {
