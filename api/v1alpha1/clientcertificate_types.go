@@ -12,7 +12,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Thumbprint",type=string,JSONPath=`.status.pins[?(@.state=="Current")].thumbprint`
-// +kubebuilder:printcolumn:name="Expires",type=date,JSONPath=`.status.pins[?(@.state=="Current")].notAfter`
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.pins[?(@.state=="Current")].notAfter`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type ClientCertificate struct {
