@@ -30,6 +30,7 @@ help: ## Show this list
 
 .PHONY: demo demo-down
 demo: ## Tell the whole story on a real local control plane, and leave it running
+	@echo 'building the demo itself (the first time on a machine this takes about two minutes, without a word)' >&2
 	@go run ./hack/demo/cmd/demo
 
 demo-down: ## End what `make demo` left running
