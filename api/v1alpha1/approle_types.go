@@ -72,12 +72,12 @@ type AppRoleStatus struct {
 	// grantedCount is how many clients have the role.
 	//
 	// +optional
-	GrantedCount int32 `json:"grantedCount"`
+	GrantedCount *int32 `json:"grantedCount,omitempty"`
 
 	// pendingCount is how many clients ask for the role and wait for a decision.
 	//
 	// +optional
-	PendingCount int32 `json:"pendingCount"`
+	PendingCount *int32 `json:"pendingCount,omitempty"`
 
 	// pending lists the 50 oldest of the clients that wait for a decision.
 	//

@@ -128,7 +128,7 @@ type AppRoleAssignmentStatus struct {
 	// clientCount is how many clients ask for the role and are covered by this decision.
 	//
 	// +optional
-	ClientCount int32 `json:"clientCount"`
+	ClientCount *int32 `json:"clientCount,omitempty"`
 }
 
 // AppRoleAssignmentList is a list of AppRoleAssignments.

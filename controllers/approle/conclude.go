@@ -17,8 +17,8 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.AppRoleStatus {
 	s := v1alpha1.AppRoleStatus{
 		ObservedGeneration: f.Role.Generation,
 		Conditions:         status.Ready(f.Role.Status.Conditions, d.verdict, f.Role.Generation, now),
-		GrantedCount:       count(d.granted),
-		PendingCount:       count(len(d.pending)),
+		GrantedCount:       new(count(d.granted)),
+		PendingCount:       new(count(len(d.pending))),
 	}
 	for _, c := range d.pending[:min(len(d.pending), maxPending)] {
 		s.Pending = append(s.Pending, v1alpha1.ClientReference{Namespace: c.Namespace, Name: c.Name})

@@ -51,8 +51,8 @@ func TestCounts(t *testing.T) {
 	f.assignments = []*v1alpha1.AppRoleAssignment{decided(v1alpha1.DecisionApproved, "c59"), until, past, decided(v1alpha1.DecisionDenied, "c56")}
 	d := decide(f, noon)
 	s := conclude(f, d, noon)
-	if s.GrantedCount != 2 || s.PendingCount != 56 || len(s.Pending) != 50 {
-		t.Errorf("granted %d, pending %d, listed %d", s.GrantedCount, s.PendingCount, len(s.Pending))
+	if *s.GrantedCount != 2 || *s.PendingCount != 56 || len(s.Pending) != 50 {
+		t.Errorf("granted %d, pending %d, listed %d", *s.GrantedCount, *s.PendingCount, len(s.Pending))
 	}
 	if diff := cmp.Diff(v1alpha1.ClientReference{Namespace: "shop", Name: "c55"}, s.Pending[0]); diff != "" {
 		t.Errorf("the first in the list is not the oldest that waits (-want +got):\n%s", diff)
@@ -92,7 +92,7 @@ func TestRoleThatDoesNotWorkIsGrantedToNobody(t *testing.T) {
 	f.assignments = []*v1alpha1.AppRoleAssignment{decided(v1alpha1.DecisionApproved, "c1")}
 	f.Resource = nil
 	s := conclude(f, decide(f, noon), noon)
-	if s.GrantedCount != 0 || s.PendingCount != 0 || s.Conditions[0].Reason != v1alpha1.ReasonResourceNotFound {
+	if *s.GrantedCount != 0 || *s.PendingCount != 0 || s.Conditions[0].Reason != v1alpha1.ReasonResourceNotFound {
 		t.Errorf("status %+v", s)
 	}
 }

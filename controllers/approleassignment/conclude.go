@@ -14,7 +14,7 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.AppRoleAssignmentStat
 	return v1alpha1.AppRoleAssignmentStatus{
 		ObservedGeneration: a.Generation,
 		Conditions:         status.Ready(a.Status.Conditions, d.verdict, a.Generation, now),
-		ClientCount:        int32(min(d.covered, math.MaxInt32)), //nolint:gosec // bounded
+		ClientCount:        new(int32(min(d.covered, math.MaxInt32))), //nolint:gosec // bounded
 	}
 }
 

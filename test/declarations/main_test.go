@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -247,8 +248,9 @@ func awaitRole(t *testing.T, c *v1alpha1.OAuthClient, role *v1alpha1.AppRole, st
 		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(role), r); client.IgnoreNotFound(err) != nil {
 			return err
 		}
-		granted, pending := r.Status.GrantedCount == 1, r.Status.PendingCount == 1
-		if granted != (state == v1alpha1.RoleGranted) || pending != (state == v1alpha1.RolePending) || len(r.Status.Pending) != int(r.Status.PendingCount) {
+		counted, waiting := ptr.Deref(r.Status.GrantedCount, -1), ptr.Deref(r.Status.PendingCount, -1)
+		granted, pending := counted == 1, waiting == 1
+		if granted != (state == v1alpha1.RoleGranted) || pending != (state == v1alpha1.RolePending) || len(r.Status.Pending) != int(waiting) {
 			return fmt.Errorf("role: %+v; want one client %s", r.Status, state)
 		}
 		return nil
