@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -23,9 +24,7 @@ func TestCacheKey(t *testing.T) {
 	key := func(changed map[string]string, goVersion string) string {
 		files := map[string]string{}
 		for _, set := range []map[string]string{base, changed} {
-			for path, content := range set {
-				files[path] = content
-			}
+			maps.Copy(files, set)
 		}
 		got, err := cacheKey(modulesWith(files), goVersion)
 		if err != nil {

@@ -156,12 +156,12 @@ func (p keyPair) save(dir, name string) error {
 }
 
 // ensureKeyPair makes a pair unless it is there.
-func ensureKeyPair(dir, name string, make func() (keyPair, error)) error {
+func ensureKeyPair(dir, name string, create func() (keyPair, error)) error {
 	_, err := loadKeyPair(dir, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	pair, err := make()
+	pair, err := create()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -109,8 +110,8 @@ func (s *Supervisor) StopAll(ctx context.Context) error {
 		return err
 	}
 	var failed error
-	for i := len(all) - 1; i >= 0; i-- {
-		failed = errors.Join(failed, s.StopProcess(ctx, all[i].Name))
+	for _, r := range slices.Backward(all) {
+		failed = errors.Join(failed, s.StopProcess(ctx, r.Name))
 	}
 	return failed
 }
