@@ -248,7 +248,7 @@ func awaitRole(t *testing.T, c *v1alpha1.OAuthClient, role *v1alpha1.AppRole, st
 		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(role), r); client.IgnoreNotFound(err) != nil {
 			return err
 		}
-		counted, waiting := ptr.Deref(r.Status.GrantedCount, -1), ptr.Deref(r.Status.PendingCount, -1)
+		counted, waiting := ptr.Deref(r.Status.GrantedCount, 0), ptr.Deref(r.Status.PendingCount, 0)
 		granted, pending := counted == 1, waiting == 1
 		if granted != (state == v1alpha1.RoleGranted) || pending != (state == v1alpha1.RolePending) || len(r.Status.Pending) != int(waiting) {
 			return fmt.Errorf("role: %+v; want one client %s", r.Status, state)
