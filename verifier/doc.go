@@ -29,8 +29,8 @@
 //
 // The issuer is asked for its keys only: at first use, every five minutes, and
 // for an unknown key id at most every ten seconds. While it is down, the keys of
-// up to a day ago serve. Tokens that were revoked are accepted until they expire;
-// they live for minutes, and introspection (RFC 7662) knows better.
+// up to a day ago serve. A token is accepted until it expires, also if its client
+// was suspended meanwhile: tokens live for minutes.
 //
 // The package imports nothing of Kubernetes.
 package verifier

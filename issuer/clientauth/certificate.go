@@ -11,11 +11,12 @@ import (
 // section 2): the TLS handshake proved that the peer holds the key, and the
 // certificate is a live pin of the client. It is looked up only within the client
 // that client_id names, and judged at each request, not for each connection.
-func (a *Authenticator) certificate(p Presented, now time.Time) (Client, *oauth.Error) {
+func (a *Authenticator) certificate(p Presented, now time.Time, seen *Seen) (Client, *oauth.Error) {
 	c, ok := a.Registry.ClientByID(p.ClientID)
 	if !ok {
 		return Client{}, refuse("unknown_client", nil)
 	}
+	seen.ClientID = p.ClientID
 	if e := a.works(c); e != nil {
 		return Client{}, e
 	}

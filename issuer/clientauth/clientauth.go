@@ -68,6 +68,15 @@ type Client struct {
 	Ends time.Time
 }
 
+// Seen is what is known of who asked, also where it was refused: for the log alone.
+type Seen struct {
+	// ClientID of the client that was found; empty if none was.
+	ClientID string
+	// Workload of a service account token whose signature was good; nil if there is
+	// none.
+	Workload *rules.Workload
+}
+
 // Authenticator finds out who asks.
 type Authenticator struct {
 	Registry  *registry.Registry
@@ -78,8 +87,9 @@ type Authenticator struct {
 }
 
 // Authenticate verifies the one method that p presents. The refusal is
-// ErrIdentity, with a Reason, wherever it depends on who asks.
-func (a *Authenticator) Authenticate(ctx context.Context, p Presented, now time.Time) (Client, *oauth.Error) {
+// ErrIdentity, with a Reason, wherever it depends on who asks. seen is filled in as
+// far as it got.
+func (a *Authenticator) Authenticate(ctx context.Context, p Presented, now time.Time, seen *Seen) (Client, *oauth.Error) {
 	switch {
 	case p.Assertion == "" && p.AssertionType != "":
 		return Client{}, oauth.NewError(oauth.ErrMissingParameter, "client_assertion_type is set and client_assertion is missing; send both")
@@ -90,7 +100,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, p Presented, now time.
 	case p.Assertion != "" && p.AssertionType != oauth.AssertionTypeJWTBearer:
 		return Client{}, oauth.NewError(oauth.ErrAssertionType, "")
 	case p.Assertion != "":
-		return a.assertion(ctx, p, now)
+		return a.assertion(ctx, p, now, seen)
 	case p.Secret && p.Thumbprint != "":
 		return Client{}, oauth.NewError(oauth.ErrTwoMethods, "a client secret or an Authorization header was sent over a connection with a client certificate; leave one of them out")
 	case p.Secret:
@@ -100,7 +110,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, p Presented, now time.
 	case p.ClientID == "":
 		return Client{}, oauth.NewError(oauth.ErrMissingParameter, "client_id is missing; with mutual TLS it says which client the certificate is for")
 	default:
-		return a.certificate(p, now)
+		return a.certificate(p, now, seen)
 	}
 }
 

@@ -226,7 +226,8 @@ func TestAuthenticate(t *testing.T) {
 				tc.presented.Assertion = w.token(tc.token)
 			}
 			a := &clientauth.Authenticator{Registry: clients(), Cluster: w, Workloads: w, Audience: audience}
-			got, refusal := a.Authenticate(t.Context(), tc.presented, now)
+			var seen clientauth.Seen
+			got, refusal := a.Authenticate(t.Context(), tc.presented, now, &seen)
 			if tc.number == 0 {
 				if refusal != nil {
 					t.Fatalf("refused: %v", refusal)
@@ -236,6 +237,9 @@ func TestAuthenticate(t *testing.T) {
 				}
 				if federated := tc.method == oauth.AuthPrivateKeyJWT; federated != (got.Workload != nil) || federated == got.Ends.IsZero() {
 					t.Errorf("workload %v, ends %v", got.Workload, got.Ends)
+				}
+				if seen.ClientID != tc.client || seen.Workload != got.Workload {
+					t.Errorf("seen %+v", seen)
 				}
 				return
 			}
@@ -258,13 +262,27 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
+// The log says whose token was refused: the caller is told nothing.
+func TestARefusedTokenIsSeen(t *testing.T) {
+	w := newWorld(t)
+	w.podGone = true
+	a := &clientauth.Authenticator{Registry: clients(), Cluster: w, Workloads: w, Audience: audience}
+	var seen clientauth.Seen
+	if _, refusal := a.Authenticate(t.Context(), clientauth.Presented{Assertion: w.token(nil), AssertionType: oauth.AssertionTypeJWTBearer}, now, &seen); refusal == nil {
+		t.Fatal("accepted")
+	}
+	if seen.ClientID != "shop/checkout" || seen.Workload == nil || seen.Workload.Pod != "app-0" {
+		t.Errorf("seen %+v", seen)
+	}
+}
+
 // Garbage must be refused before anything is asked of the API server.
 func TestGarbageCausesNoLookUp(t *testing.T) {
 	w := newWorld(t)
 	w.noLookUps = true
 	a := &clientauth.Authenticator{Registry: clients(), Cluster: w, Workloads: w, Audience: audience}
 	for _, garbage := range []string{"x", "a.b.c", strings.Repeat("a", 1<<20), "eyJhbGciOiJub25lIn0.e30."} {
-		if _, refusal := a.Authenticate(t.Context(), clientauth.Presented{Assertion: garbage, AssertionType: oauth.AssertionTypeJWTBearer}, now); refusal == nil || refusal.Reason != "assertion_malformed" {
+		if _, refusal := a.Authenticate(t.Context(), clientauth.Presented{Assertion: garbage, AssertionType: oauth.AssertionTypeJWTBearer}, now, &clientauth.Seen{}); refusal == nil || refusal.Reason != "assertion_malformed" {
 			t.Errorf("got %v", refusal)
 		}
 	}

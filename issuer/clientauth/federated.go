@@ -15,13 +15,13 @@ import (
 
 // assertion chooses the method by the exact iss that the assertion claims. The
 // claim only chooses the key; it is verified with it.
-func (a *Authenticator) assertion(ctx context.Context, p Presented, now time.Time) (Client, *oauth.Error) {
+func (a *Authenticator) assertion(ctx context.Context, p Presented, now time.Time, seen *Seen) (Client, *oauth.Error) {
 	u, err := jose.ParseUnverified(p.Assertion)
 	if err != nil {
 		return Client{}, refuse("assertion_malformed", err)
 	}
 	if slices.Contains(a.Cluster.Issuers(), u.Claims.Issuer) {
-		return a.federated(ctx, p, u, now)
+		return a.federated(ctx, p, u, now, seen)
 	}
 	return Client{}, refuse("assertion_of_unknown_issuer", nil)
 }
@@ -29,15 +29,17 @@ func (a *Authenticator) assertion(ctx context.Context, p Presented, now time.Tim
 // federated verifies a projected service account token (RFC 7521 section 4.2 with
 // the cluster as the token's issuer). Unlike the assertions of RFC 7523 it may be
 // used until it expires: the kubelet renews it when it likes.
-func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unverified, now time.Time) (Client, *oauth.Error) {
+func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unverified, now time.Time, seen *Seen) (Client, *oauth.Error) {
 	w, ends, e := a.serviceAccountToken(ctx, u, now)
 	if e != nil {
 		return Client{}, e
 	}
+	seen.Workload = w
 	c, credential, e := a.clientOf(w, p.ClientID)
 	if e != nil {
 		return Client{}, e
 	}
+	seen.ClientID = rules.ClientID(c)
 	if e := a.works(c); e != nil {
 		return Client{}, e
 	}

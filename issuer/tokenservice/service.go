@@ -72,11 +72,16 @@ func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *
 		return Answer{}, refusal
 	}
 	// 1. Who asks?
-	client, refusal := s.Authenticator.Authenticate(ctx, r.Presented, now)
+	var seen clientauth.Seen
+	client, refusal := s.Authenticator.Authenticate(ctx, r.Presented, now, &seen)
+	if seen.ClientID != "" {
+		event.ClientID = seen.ClientID
+	}
+	event.Workload = seen.Workload
 	if refusal != nil {
 		return Answer{}, refusal
 	}
-	event.ClientID, event.Method, event.Workload = rules.ClientID(client.Object), client.Method, client.Workload
+	event.Method = client.Method
 	if r.Admit != nil {
 		if refusal := r.Admit(event.ClientID); refusal != nil {
 			return Answer{}, refusal
