@@ -15,7 +15,8 @@ const (
 	// the namespace may name beside those that the installation allows:
 	// comma-separated, each Kind/name or Kind.group/name.
 	AnnotationIssuers = "lanyard.dev/issuers"
-	// AnnotationSuspend, if "true", suspends every OAuthClient of the namespace.
+	// AnnotationSuspend suspends every OAuthClient of the namespace: "true", or
+	// anything else that is not plainly a no ("false", "no", "0", empty).
 	AnnotationSuspend = "lanyard.dev/suspend"
 )
 

@@ -68,7 +68,8 @@ type AppRoleAssignmentSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 
-	// decidedBy is the user who decided. Written by Lanyard's admission.
+	// decidedBy is the user who decided. Written by Lanyard's admission, which this
+	// version does not have.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=512

@@ -26,6 +26,8 @@ type ClientCertificate struct {
 // ClientCertificateSpec is what the caller's owner declares.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.issuance), has(self.certificateRef), has(self.pem), has(self.subject)].filter(x, x).size() == 1",message="name exactly one source of the certificate: issuance (cert-manager makes it), certificateRef (a Certificate that exists), pem (a certificate made elsewhere) or subject"
+// +kubebuilder:validation:XValidation:rule="!has(self.pem) || !self.pem.contains('PRIVATE KEY')",message="spec.pem holds a private key; everyone who may read this object could read it. Put only the certificate here, and replace the key"
+// +kubebuilder:validation:XValidation:rule="!has(self.pem) || self.pem.contains('-----BEGIN CERTIFICATE-----')",message="spec.pem is one PEM-encoded certificate; it begins with -----BEGIN CERTIFICATE-----"
 // +kubebuilder:validation:XValidation:rule="!has(self.subject)",message="this version of Lanyard does not serve the source subject yet: use issuance, certificateRef or pem"
 type ClientCertificateSpec struct {
 	// clientRef names the OAuthClient, in the same namespace, that the certificate
@@ -34,7 +36,8 @@ type ClientCertificateSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.clientRef cannot be changed; create another ClientCertificate"
 	ClientRef LocalReference `json:"clientRef"`
 
-	// issuance has cert-manager make and renew the certificate.
+	// issuance has cert-manager make and renew the certificate, and write it with its
+	// key to a Secret of the namespace.
 	//
 	// +optional
 	Issuance *Issuance `json:"issuance,omitempty"`
@@ -45,22 +48,21 @@ type ClientCertificateSpec struct {
 	CertificateRef *LocalReference `json:"certificateRef,omitempty"`
 
 	// pem is one certificate, PEM-encoded, made elsewhere. It is public; never put a
-	// private key here.
+	// private key here. What it may hold is a rule of spec as a whole: a rule of the
+	// field itself would print the value, a key perhaps, where it refuses it.
 	//
 	// +optional
-	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16384
-	// +kubebuilder:validation:XValidation:rule="!self.contains('PRIVATE KEY')",message="spec.pem holds a private key; everyone who may read this object can read it. Put only the certificate here, and replace the key"
-	// +kubebuilder:validation:XValidation:rule="self.contains('-----BEGIN CERTIFICATE-----')",message="spec.pem is one PEM-encoded certificate; it begins with -----BEGIN CERTIFICATE-----"
 	PEM string `json:"pem,omitempty"`
 
 	// subject accepts any certificate of a CA whose subject matches (RFC 8705
-	// section 2.1.2).
+	// section 2.1.2). This version does not serve it.
 	//
 	// +optional
 	Subject *SubjectSource `json:"subject,omitempty"`
 
 	// overlap is how long a pin still works after it was replaced, at least 5m.
+	// Default 15m.
 	//
 	// +optional
 	// +kubebuilder:default="15m"
@@ -97,7 +99,7 @@ type LocalReference struct {
 
 // Issuance says how cert-manager makes the certificate.
 //
-// +kubebuilder:validation:XValidation:rule="duration(self.renewBefore) < duration(self.duration)",message="renewBefore must be shorter than duration"
+// +kubebuilder:validation:XValidation:rule="!self.renewBefore.matches('^([0-9]{1,6}(s|m|h))+$') || !self.duration.matches('^([0-9]{1,6}(s|m|h))+$') || duration(self.renewBefore) < duration(self.duration)",message="renewBefore (8h unless it is set) must be shorter than duration (24h unless it is set)"
 type Issuance struct {
 	// issuerRef names the cert-manager issuer. The installation or the namespace's
 	// annotation lanyard.dev/issuers must allow it.
@@ -111,7 +113,7 @@ type Issuance struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="secretName is the name of a Secret: lower-case letters, digits, - and ."
 	SecretName string `json:"secretName"`
 
-	// duration is how long the certificate is valid, at least 1h.
+	// duration is how long the certificate is valid, at least 1h. Default 24h.
 	//
 	// +optional
 	// +kubebuilder:default="24h"
@@ -121,6 +123,7 @@ type Issuance struct {
 	Duration *metav1.Duration `json:"duration,omitempty"`
 
 	// renewBefore is how long before its end the certificate is renewed, at least 5m.
+	// Default 8h.
 	//
 	// +optional
 	// +kubebuilder:default="8h"
@@ -143,14 +146,14 @@ type IssuerReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
-	// kind of the issuer.
+	// kind of the issuer: Issuer (default), ClusterIssuer, or an external one.
 	//
 	// +optional
 	// +kubebuilder:default=Issuer
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Kind string `json:"kind,omitempty"`
-	// group of the issuer's kind.
+	// group of the issuer's kind. Default cert-manager.io.
 	//
 	// +optional
 	// +kubebuilder:default=cert-manager.io
@@ -163,7 +166,7 @@ type IssuerReference struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.size) || (self.algorithm == 'ECDSA' && self.size in [256, 384]) || (self.algorithm == 'RSA' && self.size in [2048, 3072, 4096])",message="size is 256 or 384 for ECDSA, 2048, 3072 or 4096 for RSA, and left out for Ed25519"
 type PrivateKey struct {
-	// algorithm of the key.
+	// algorithm of the key: ECDSA (default), RSA or Ed25519.
 	//
 	// +optional
 	// +kubebuilder:default=ECDSA
@@ -172,7 +175,7 @@ type PrivateKey struct {
 	//
 	// +optional
 	Size int32 `json:"size,omitempty"`
-	// rotationPolicy says whether a renewal makes a new key.
+	// rotationPolicy says whether a renewal makes a new key: Always (default) or Never.
 	//
 	// +optional
 	// +kubebuilder:default=Always

@@ -42,7 +42,8 @@ type OAuthClientSpec struct {
 	// +kubebuilder:validation:MaxLength=128
 	DisplayName string `json:"displayName,omitempty"`
 
-	// grantTypes lists the OAuth grants that the client may use.
+	// grantTypes lists the OAuth grants that the client may use. Default and, in this
+	// version, only value: client_credentials.
 	//
 	// +optional
 	// +kubebuilder:default={client_credentials}
@@ -57,15 +58,15 @@ type OAuthClientSpec struct {
 	Authentication ClientAuthentication `json:"authentication"`
 
 	// tokenBinding says what the client's tokens are bound to: MTLS, a certificate
-	// that is pinned to the client (RFC 8705); DPoP, a key that it proves with each
-	// request (RFC 9449); None, nothing.
+	// that is pinned to the client (RFC 8705), which is the default; DPoP, a key that it
+	// proves with each request (RFC 9449), which this version does not serve; None, nothing.
 	//
 	// +optional
 	// +kubebuilder:default=MTLS
 	// +kubebuilder:validation:XValidation:rule="self != 'DPoP'",message="this version of Lanyard does not serve DPoP yet: write tokenBinding: MTLS or None"
 	TokenBinding TokenBinding `json:"tokenBinding,omitempty"`
 
-	// accessTokenLifetime is how long a token lives at most, 1m to 1h. The
+	// accessTokenLifetime is how long a token lives at most, 1m to 1h, default 10m. The
 	// resource's own accessTokenLifetime, the certificate, the assertion and the
 	// assignment can make it shorter.
 	//
@@ -134,18 +135,20 @@ type ClientAuthentication struct {
 type ServiceAccountCredential struct {
 	// name of the service account, in the client's own namespace.
 	//
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="the name of a service account, of the client's own namespace, holds lower-case letters, digits, - and . only; there are no wildcards"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// admission, if Required, accepts only pods that Lanyard injected for this client.
+	// admission, if Required, accepts only pods that Lanyard injected for this client,
+	// which this version does not do. Default Optional.
 	//
 	// +optional
 	// +kubebuilder:default=Optional
 	// +kubebuilder:validation:XValidation:rule="self != 'Required'",message="this version of Lanyard does not inject pods yet, so admission: Required would let no pod in: write admission: Optional, or leave it out"
 	Admission Admission `json:"admission,omitempty"`
 
-	// boundTo says what the token must be bound to: Pod, a living pod; Any, also
+	// boundTo says what the token must be bound to: Pod (default), a living pod; Any, also
 	// nothing. A token that is bound to a pod must belong to a living one in both cases.
 	//
 	// +optional
@@ -186,7 +189,8 @@ type CertificateCredential struct {
 	Methods []CertificateMethod `json:"methods"`
 
 	// assertionReuse says whether one private_key_jwt assertion may be used more
-	// than once: Never; UntilExpiry, for libraries that resend one assertion.
+	// than once: Never (default); UntilExpiry, for libraries that resend one assertion.
+	// This version does not serve private_key_jwt with a pinned certificate.
 	//
 	// +optional
 	// +kubebuilder:default=Never

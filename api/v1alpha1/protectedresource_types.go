@@ -50,7 +50,7 @@ type ProtectedResourceSpec struct {
 	TokenBindingPolicy TokenBindingPolicy `json:"tokenBindingPolicy,omitempty"`
 
 	// accessTokenLifetime is how long a token for this resource lives at most, 1m
-	// to 1h, whatever the client's own says.
+	// to 1h, whatever the client's own says. Default 1h.
 	//
 	// +optional
 	// +kubebuilder:default="1h"

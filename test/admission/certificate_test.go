@@ -45,8 +45,8 @@ func TestClientCertificate(t *testing.T) {
 		"a duration below cert-manager's limit":      {both(set("issuance.duration", "59m"), set("issuance.renewBefore", "5m")), "at least 1h (a limit of cert-manager)"},
 		"a duration of eleven years":                 {set("issuance.duration", "96360h"), "at most 87600h"},
 		"a renewBefore below cert-manager's limit":   {set("issuance.renewBefore", "4m59s"), "at least 5m (a limit of cert-manager)"},
-		"a renewBefore as long as the duration":      {set("issuance.renewBefore", "24h"), "renewBefore must be shorter than duration"},
-		"a renewBefore longer than a short duration": {set("issuance.duration", "2h"), "renewBefore must be shorter than duration"},
+		"a renewBefore as long as the duration":      {set("issuance.renewBefore", "24h"), "must be shorter than duration (24h unless"},
+		"a renewBefore longer than a short duration": {set("issuance.duration", "2h"), "must be shorter than duration (24h unless"},
 		"an RSA key":                                 {set("issuance.privateKey", spec{"algorithm": "RSA", "size": int64(3072)}), ""},
 		"an Ed25519 key":                             {set("issuance.privateKey", spec{"algorithm": "Ed25519"}), ""},
 		"an Ed25519 key with a size":                 {set("issuance.privateKey", spec{"algorithm": "Ed25519", "size": int64(256)}), "left out for Ed25519"},
@@ -85,4 +85,28 @@ func TestClientCertificateChanges(t *testing.T) {
 	table{
 		"a private key is not added": {set("pem", certificatePEM+"-----BEGIN PRIVATE KEY-----"), "holds a private key"},
 	}.updates(t, "ClientCertificate", imported)
+}
+
+// A refusal is printed, logged and audited: it must not hold the key that it refuses.
+func TestRefusedPrivateKeyIsNotRepeated(t *testing.T) {
+	const key = "MHcCAQEEIBsecretsecretsecret"
+	namespace := env.Namespace(t, nil, nil).Name
+	for sentence, pem := range map[string]string{
+		"a key alone":               "-----BEGIN EC PRIVATE KEY-----\n" + key + "\n-----END EC PRIVATE KEY-----\n",
+		"a key after a certificate": certificatePEM + "-----BEGIN EC PRIVATE KEY-----\n" + key + "\n-----END EC PRIVATE KEY-----\n",
+		"a key that is too long":    "-----BEGIN PRIVATE KEY-----\n" + strings.Repeat(key+"\n", 1000),
+		"a key without its frame":   key,
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := issued()
+			both(unset("issuance"), set("pem", pem))(s)
+			err := env.Client.Create(t.Context(), object("ClientCertificate", namespace, s))
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if strings.Contains(err.Error(), key) {
+				t.Errorf("the refusal repeats the key: %v", err)
+			}
+		})
+	}
 }

@@ -25,7 +25,8 @@ type AppRoleAssignmentSpecApplyConfiguration struct {
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
 	// reason says why, for people.
 	Reason *string `json:"reason,omitempty"`
-	// decidedBy is the user who decided. Written by Lanyard's admission.
+	// decidedBy is the user who decided. Written by Lanyard's admission, which this
+	// version does not have.
 	DecidedBy *string `json:"decidedBy,omitempty"`
 	// decidedAt is when the decision was made. Written by Lanyard's admission.
 	DecidedAt *v1.Time `json:"decidedAt,omitempty"`

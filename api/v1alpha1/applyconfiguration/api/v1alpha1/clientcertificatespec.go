@@ -15,17 +15,20 @@ type ClientCertificateSpecApplyConfiguration struct {
 	// clientRef names the OAuthClient, in the same namespace, that the certificate
 	// is pinned to. Immutable.
 	ClientRef *LocalReferenceApplyConfiguration `json:"clientRef,omitempty"`
-	// issuance has cert-manager make and renew the certificate.
+	// issuance has cert-manager make and renew the certificate, and write it with its
+	// key to a Secret of the namespace.
 	Issuance *IssuanceApplyConfiguration `json:"issuance,omitempty"`
 	// certificateRef adopts a cert-manager Certificate of the same namespace.
 	CertificateRef *LocalReferenceApplyConfiguration `json:"certificateRef,omitempty"`
 	// pem is one certificate, PEM-encoded, made elsewhere. It is public; never put a
-	// private key here.
+	// private key here. What it may hold is a rule of spec as a whole: a rule of the
+	// field itself would print the value, a key perhaps, where it refuses it.
 	PEM *string `json:"pem,omitempty"`
 	// subject accepts any certificate of a CA whose subject matches (RFC 8705
-	// section 2.1.2).
+	// section 2.1.2). This version does not serve it.
 	Subject *SubjectSourceApplyConfiguration `json:"subject,omitempty"`
 	// overlap is how long a pin still works after it was replaced, at least 5m.
+	// Default 15m.
 	Overlap *v1.Duration `json:"overlap,omitempty"`
 	// distrust lists thumbprints that end at once, as for a stolen key: SHA-256 of
 	// the certificate in base64url without padding (x5t#S256), as status.pins shows.

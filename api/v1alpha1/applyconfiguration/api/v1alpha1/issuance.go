@@ -17,9 +17,10 @@ type IssuanceApplyConfiguration struct {
 	// secretName is the Secret that cert-manager writes certificate and key to. No
 	// other Certificate and no older Secret may have it.
 	SecretName *string `json:"secretName,omitempty"`
-	// duration is how long the certificate is valid, at least 1h.
+	// duration is how long the certificate is valid, at least 1h. Default 24h.
 	Duration *v1.Duration `json:"duration,omitempty"`
 	// renewBefore is how long before its end the certificate is renewed, at least 5m.
+	// Default 8h.
 	RenewBefore *v1.Duration `json:"renewBefore,omitempty"`
 	// privateKey says what key is made.
 	PrivateKey *PrivateKeyApplyConfiguration `json:"privateKey,omitempty"`

@@ -9,9 +9,9 @@ package v1alpha1
 type IssuerReferenceApplyConfiguration struct {
 	// name of the issuer.
 	Name *string `json:"name,omitempty"`
-	// kind of the issuer.
+	// kind of the issuer: Issuer (default), ClusterIssuer, or an external one.
 	Kind *string `json:"kind,omitempty"`
-	// group of the issuer's kind.
+	// group of the issuer's kind. Default cert-manager.io.
 	Group *string `json:"group,omitempty"`
 }
 

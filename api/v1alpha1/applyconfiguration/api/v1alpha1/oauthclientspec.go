@@ -19,16 +19,17 @@ type OAuthClientSpecApplyConfiguration struct {
 	ClientID *string `json:"clientID,omitempty"`
 	// displayName is what people call the client.
 	DisplayName *string `json:"displayName,omitempty"`
-	// grantTypes lists the OAuth grants that the client may use.
+	// grantTypes lists the OAuth grants that the client may use. Default and, in this
+	// version, only value: client_credentials.
 	GrantTypes []apiv1alpha1.GrantType `json:"grantTypes,omitempty"`
 	// authentication lists the ways in which the client may prove itself. What is
 	// absent is refused.
 	Authentication *ClientAuthenticationApplyConfiguration `json:"authentication,omitempty"`
 	// tokenBinding says what the client's tokens are bound to: MTLS, a certificate
-	// that is pinned to the client (RFC 8705); DPoP, a key that it proves with each
-	// request (RFC 9449); None, nothing.
+	// that is pinned to the client (RFC 8705), which is the default; DPoP, a key that it
+	// proves with each request (RFC 9449), which this version does not serve; None, nothing.
 	TokenBinding *apiv1alpha1.TokenBinding `json:"tokenBinding,omitempty"`
-	// accessTokenLifetime is how long a token lives at most, 1m to 1h. The
+	// accessTokenLifetime is how long a token lives at most, 1m to 1h, default 10m. The
 	// resource's own accessTokenLifetime, the certificate, the assertion and the
 	// assignment can make it shorter.
 	AccessTokenLifetime *v1.Duration `json:"accessTokenLifetime,omitempty"`

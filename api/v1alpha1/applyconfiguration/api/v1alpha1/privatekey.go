@@ -11,11 +11,11 @@ import (
 //
 // PrivateKey says what key is made for a certificate.
 type PrivateKeyApplyConfiguration struct {
-	// algorithm of the key.
+	// algorithm of the key: ECDSA (default), RSA or Ed25519.
 	Algorithm *apiv1alpha1.PrivateKeyAlgorithm `json:"algorithm,omitempty"`
 	// size of the key in bits: 256 or 384 for ECDSA, 2048, 3072 or 4096 for RSA.
 	Size *int32 `json:"size,omitempty"`
-	// rotationPolicy says whether a renewal makes a new key.
+	// rotationPolicy says whether a renewal makes a new key: Always (default) or Never.
 	RotationPolicy *apiv1alpha1.RotationPolicy `json:"rotationPolicy,omitempty"`
 }
 

@@ -24,7 +24,7 @@ type ProtectedResourceSpecApplyConfiguration struct {
 	// tokens; Optional, bearer tokens too.
 	TokenBindingPolicy *apiv1alpha1.TokenBindingPolicy `json:"tokenBindingPolicy,omitempty"`
 	// accessTokenLifetime is how long a token for this resource lives at most, 1m
-	// to 1h, whatever the client's own says.
+	// to 1h, whatever the client's own says. Default 1h.
 	AccessTokenLifetime *v1.Duration `json:"accessTokenLifetime,omitempty"`
 	// suspend, if true, ends new tokens for this resource within a second.
 	Suspend *bool `json:"suspend,omitempty"`
