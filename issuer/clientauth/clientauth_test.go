@@ -144,6 +144,11 @@ func clients() *registry.Registry {
 			s.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "batch", BoundTo: v1alpha1.BoundToAny}}
 		})
 	}
+	// Neither works, and neither makes the choice hard for checkout.
+	add("not-allowed", func(s *v1alpha1.OAuthClientSpec) {
+		s.ClientID = "somebody-elses"
+		s.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "app", BoundTo: v1alpha1.BoundToPod}}
+	})
 	add("suspended", func(s *v1alpha1.OAuthClientSpec) {
 		s.Suspend = true
 		s.Authentication.Certificate = methods(v1alpha1.MethodTLSClientAuth)
@@ -181,22 +186,27 @@ func TestAuthenticate(t *testing.T) {
 		"a pinned certificate authenticates":              {presented: certificate("shop/checkout", pinned), client: "shop/checkout", method: oauth.AuthTLSClient},
 		"an imported one by the self-signed method":       {presented: certificate("shop/selfsigned", imported), client: "shop/selfsigned", method: oauth.AuthSelfSignedTLSClient},
 
-		"nothing is presented":                     {number: oauth.ErrNoMethod},
-		"a client_id alone":                        {presented: clientauth.Presented{ClientID: "shop/checkout"}, number: oauth.ErrNoMethod},
-		"a certificate without client_id":          {presented: clientauth.Presented{Thumbprint: pinned}, number: oauth.ErrMissingParameter},
-		"an assertion without its type":            {presented: with(func(p *clientauth.Presented) { p.AssertionType = "" }), number: oauth.ErrMissingParameter},
-		"an assertion type without an assertion":   {presented: clientauth.Presented{AssertionType: oauth.AssertionTypeJWTBearer}, number: oauth.ErrMissingParameter},
-		"an assertion of another type":             {presented: with(func(p *clientauth.Presented) { p.AssertionType = "urn:x" }), number: oauth.ErrAssertionType},
-		"an assertion and a secret":                {presented: with(func(p *clientauth.Presented) { p.Secret = true }), number: oauth.ErrTwoMethods},
-		"a certificate and a secret":               {presented: clientauth.Presented{ClientID: "shop/checkout", Secret: true, Thumbprint: pinned}, number: oauth.ErrTwoMethods},
-		"a secret":                                 {presented: clientauth.Presented{ClientID: "shop/checkout", Secret: true}, number: oauth.ErrNoMethod},
-		"an unknown client":                        {presented: certificate("shop/nobody", pinned), number: oauth.ErrIdentity, reason: "unknown_client"},
-		"a suspended client":                       {presented: certificate("shop/suspended", pinned), number: oauth.ErrIdentity, reason: v1alpha1.ReasonSuspended},
-		"a certificate that is pinned to others":   {presented: certificate("shop/selfsigned", pinned), number: oauth.ErrIdentity, reason: "certificate_not_pinned_or_method_not_listed"},
-		"an imported one by a method not listed":   {presented: certificate("shop/checkout", imported), number: oauth.ErrIdentity, reason: "certificate_not_pinned_or_method_not_listed"},
-		"a certificate where none is listed":       {presented: certificate("shop/federated", pinned), number: oauth.ErrIdentity, reason: "certificate_not_pinned_or_method_not_listed"},
-		"a client_id of another client":            {presented: with(func(p *clientauth.Presented) { p.ClientID = "shop/federated" }), number: oauth.ErrIdentity, reason: "service_account_of_no_such_client"},
-		"a token that fits two clients":            {presented: assertion, token: batch, number: oauth.ErrAmbiguousClient},
+		"nothing is presented":                   {number: oauth.ErrNoMethod},
+		"a client_id alone":                      {presented: clientauth.Presented{ClientID: "shop/checkout"}, number: oauth.ErrNoMethod},
+		"a certificate without client_id":        {presented: clientauth.Presented{Thumbprint: pinned}, number: oauth.ErrMissingParameter},
+		"an assertion without its type":          {presented: with(func(p *clientauth.Presented) { p.AssertionType = "" }), number: oauth.ErrMissingParameter},
+		"an assertion type without an assertion": {presented: clientauth.Presented{AssertionType: oauth.AssertionTypeJWTBearer}, number: oauth.ErrMissingParameter},
+		"an assertion of another type":           {presented: with(func(p *clientauth.Presented) { p.AssertionType = "urn:x" }), number: oauth.ErrAssertionType},
+		"an assertion and a secret":              {presented: with(func(p *clientauth.Presented) { p.Secret = true }), number: oauth.ErrTwoMethods},
+		"a certificate and a secret":             {presented: clientauth.Presented{ClientID: "shop/checkout", Secret: true, Thumbprint: pinned}, number: oauth.ErrTwoMethods},
+		"a secret":                               {presented: clientauth.Presented{ClientID: "shop/checkout", Secret: true}, number: oauth.ErrNoMethod},
+		"an unknown client":                      {presented: certificate("shop/nobody", pinned), number: oauth.ErrIdentity, reason: "unknown_client"},
+		"a suspended client":                     {presented: certificate("shop/suspended", pinned), number: oauth.ErrIdentity, reason: v1alpha1.ReasonSuspended},
+		"a certificate that is pinned to others": {presented: certificate("shop/selfsigned", pinned), number: oauth.ErrIdentity, reason: "certificate_not_pinned_or_method_not_listed"},
+		"an imported one by a method not listed": {presented: certificate("shop/checkout", imported), number: oauth.ErrIdentity, reason: "certificate_not_pinned_or_method_not_listed"},
+		"a certificate where none is listed":     {presented: certificate("shop/federated", pinned), number: oauth.ErrIdentity, reason: "certificate_not_pinned_or_method_not_listed"},
+		"a client_id of another client":          {presented: with(func(p *clientauth.Presented) { p.ClientID = "shop/federated" }), number: oauth.ErrIdentity, reason: "service_account_of_no_such_client"},
+		"a token that fits two clients":          {presented: assertion, token: batch, number: oauth.ErrAmbiguousClient},
+		"which is told only to a living workload": {presented: assertion, token: func(c, k map[string]any) {
+			batch(c, k)
+			k["serviceaccount"] = map[string]any{"name": "batch", "uid": "old"}
+		}, number: oauth.ErrIdentity, reason: "service_account_gone"},
+		"a client whose id is not allowed":         {presented: with(func(p *clientauth.Presented) { p.ClientID = "somebody-elses" }), number: oauth.ErrIdentity, reason: "service_account_of_no_such_client"},
 		"a service account of another namespace":   {presented: assertion, token: func(c, k map[string]any) { c["sub"], k["namespace"] = "system:serviceaccount:evil:app", "evil" }, number: oauth.ErrIdentity, reason: "service_account_of_no_such_client"},
 		"a subject that disagrees with the claims": {presented: assertion, token: func(c, _ map[string]any) { c["sub"] = "system:serviceaccount:shop:admin" }, number: oauth.ErrIdentity, reason: "assertion_subject_disagrees"},
 		"a token of nobody known":                  {presented: assertion, token: func(c, _ map[string]any) { c["iss"] = "https://evil" }, number: oauth.ErrIdentity, reason: "assertion_of_unknown_issuer"},

@@ -35,15 +35,26 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unve
 		return Client{}, e
 	}
 	seen.Workload = w
-	c, credential, e := a.clientOf(w, p.ClientID)
-	if e != nil {
-		return Client{}, e
+	candidates := a.clientsOf(w, p.ClientID)
+	if len(candidates) == 0 {
+		return Client{}, refuse("service_account_of_no_such_client", nil)
 	}
+	if len(candidates) > 1 {
+		// Told only to a workload that lives.
+		if e := a.lives(ctx, w, now); e != nil {
+			return Client{}, e
+		}
+		return Client{}, oauth.NewError(oauth.ErrAmbiguousClient, "")
+	}
+	c := candidates[0]
 	seen.ClientID = rules.ClientID(c)
 	if e := a.works(c); e != nil {
 		return Client{}, e
 	}
-	if e := a.lives(ctx, w, credential, now); e != nil {
+	if e := listed(c, w); e != nil {
+		return Client{}, e
+	}
+	if e := a.lives(ctx, w, now); e != nil {
 		return Client{}, e
 	}
 	return Client{Object: c, Method: oauth.AuthPrivateKeyJWT, Workload: w, Ends: ends}, nil
@@ -109,39 +120,43 @@ func (a *Authenticator) serviceAccountToken(ctx context.Context, u *jose.Unverif
 	return w, token.Claims.Expiry, nil
 }
 
-// clientOf finds the client that lists the service account. Several may; then the
-// request says which.
-func (a *Authenticator) clientOf(w *rules.Workload, clientID string) (*v1alpha1.OAuthClient, v1alpha1.ServiceAccountCredential, *oauth.Error) {
-	var found *v1alpha1.OAuthClient
+// clientsOf finds the clients that list the service account, of those that the
+// request names if it names one. A client that may not have its own client id is
+// nobody, and makes no choice hard for the others; a suspended one is still meant.
+func (a *Authenticator) clientsOf(w *rules.Workload, clientID string) []*v1alpha1.OAuthClient {
+	var found []*v1alpha1.OAuthClient
 	for _, c := range a.Registry.ClientsByServiceAccount(w.Namespace, w.ServiceAccount) {
-		switch {
-		case clientID != "" && rules.ClientID(c) != clientID:
-		case clientID == "" && found != nil:
-			return nil, v1alpha1.ServiceAccountCredential{}, oauth.NewError(oauth.ErrAmbiguousClient, "")
-		case found == nil || rules.Older(c, found):
-			found = c
+		if clientID != "" && rules.ClientID(c) != clientID {
+			continue
+		}
+		switch a.Registry.Verdict(c).Reason {
+		case v1alpha1.ReasonClientIDNotAllowed, v1alpha1.ReasonConflict:
+		default:
+			found = append(found, c)
 		}
 	}
-	if found == nil {
-		return nil, v1alpha1.ServiceAccountCredential{}, refuse("service_account_of_no_such_client", nil)
-	}
-	for _, credential := range found.Spec.Authentication.ServiceAccounts {
-		if credential.Name == w.ServiceAccount {
-			return found, credential, nil
-		}
-	}
-	return nil, v1alpha1.ServiceAccountCredential{}, refuse("service_account_not_listed", nil)
+	return found
 }
 
-// lives checks that the service account and the pod of the token are those that
-// live now: an object of the same name that was made anew has another UID.
-func (a *Authenticator) lives(ctx context.Context, w *rules.Workload, credential v1alpha1.ServiceAccountCredential, now time.Time) *oauth.Error {
+// listed checks that the client accepts this kind of token of the service account.
+func listed(c *v1alpha1.OAuthClient, w *rules.Workload) *oauth.Error {
+	i := slices.IndexFunc(c.Spec.Authentication.ServiceAccounts, func(s v1alpha1.ServiceAccountCredential) bool { return s.Name == w.ServiceAccount })
+	if i < 0 {
+		return refuse("service_account_not_listed", nil)
+	}
+	credential := c.Spec.Authentication.ServiceAccounts[i]
 	if credential.Admission == v1alpha1.AdmissionRequired {
 		return refuse("pod_not_admitted", errors.New("admission: Required is not served by this version"))
 	}
 	if w.Pod == "" && credential.BoundTo != v1alpha1.BoundToAny {
 		return refuse("assertion_bound_to_no_pod", nil)
 	}
+	return nil
+}
+
+// lives checks that the service account and the pod of the token are those that
+// live now: an object of the same name that was made anew has another UID.
+func (a *Authenticator) lives(ctx context.Context, w *rules.Workload, now time.Time) *oauth.Error {
 	ok, err := a.Workloads.ServiceAccount(ctx, w.Namespace, w.ServiceAccount, w.ServiceAccountUID)
 	switch {
 	case err != nil:

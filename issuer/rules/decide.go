@@ -199,7 +199,9 @@ func decideRoles(f Facts, r Request, now time.Time) ([]grantedRole, *oauth.Error
 			granted = append(granted, grantedRole{rf.Role.Spec.Value, g.ExpiresAt})
 		}
 	}
-	if r.Ask.Roles != nil {
+	if r.Ask.Roles == nil {
+		granted = usable(granted, now)
+	} else {
 		have := granted
 		granted = nil
 		for _, value := range r.Ask.Roles {
@@ -218,6 +220,18 @@ func decideRoles(f Facts, r Request, now time.Time) ([]grantedRole, *oauth.Error
 	}
 	slices.SortFunc(granted, func(a, b grantedRole) int { return strings.Compare(a.value, b.value) })
 	return granted, nil
+}
+
+// usable leaves out the roles whose approval is about to end, if others are left:
+// one that expires must not take all of .default with it for its last seconds.
+func usable(granted []grantedRole, now time.Time) []grantedRole {
+	lasting := slices.DeleteFunc(slices.Clone(granted), func(g grantedRole) bool {
+		return !g.ends.IsZero() && g.ends.Sub(now) < MinLifetime
+	})
+	if len(lasting) == 0 {
+		return granted
+	}
+	return lasting
 }
 
 // decideBinding returns the live pin of the connection's certificate, nil if no

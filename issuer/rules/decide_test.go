@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -191,6 +192,20 @@ func TestDecideRefuses(t *testing.T) {
 				t.Error("the approval is valid")
 			}
 		})
+	}
+}
+
+// A role that is about to end must not take the others of .default with it.
+func TestARoleThatIsAboutToEndIsLeftOutOfDefault(t *testing.T) {
+	ending := until(noon.Add(29 * time.Second))
+	s := newScene(func(s *scene) { ending(s.addRole("write", "Orders.Write.All").Assignments[0]) })
+	a, refusal := rules.Decide(s.Facts, s.Request, noon)
+	if refusal != nil || !slices.Equal(a.Roles(), []string{"Orders.Read.All"}) || a.Lifetime() != 10*time.Minute {
+		t.Errorf("got %v for %s, %v", a.Roles(), a.Lifetime(), refusal)
+	}
+	s.Ask.Roles = []string{"Orders.Read.All", "Orders.Write.All"}
+	if _, refusal := rules.Decide(s.Facts, s.Request, noon); number(refusal) != oauth.ErrLifetimeTooLow {
+		t.Errorf("asked for by name: got %v, want %d", refusal, oauth.ErrLifetimeTooLow)
 	}
 }
 

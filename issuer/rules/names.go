@@ -3,11 +3,16 @@ package rules
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
 )
 
 // ClientID is the client_id of c: spec.clientID, or <namespace>/<name>. The two
@@ -56,29 +61,53 @@ func Client(c *v1alpha1.OAuthClient, ns *Namespace, holder *v1alpha1.OAuthClient
 	}
 }
 
-// CanonicalIdentifier says whether identifier is written canonically: lower-case
-// scheme and host, no user, query, fragment, space or trailing slash.
+// CanonicalIdentifier says whether identifier is written canonically, so that one
+// resource has one name: lower-case scheme and host, no user, query, fragment,
+// percent-encoding, space or trailing slash.
 func CanonicalIdentifier(identifier string) bool {
 	u, err := url.Parse(identifier)
 	switch {
 	case err != nil, u.Scheme == "", u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return false
 	// What cannot stand in a scope (RFC 6749 section 3.3) could never be asked for.
-	case !scopeToken(identifier), strings.ContainsAny(identifier, "#?"), strings.HasSuffix(identifier, "/"):
+	case !scopeToken(identifier), strings.ContainsAny(identifier, "#?%"), strings.HasSuffix(identifier, "/"):
+		return false
+	// What follows the last slash of a scope is a role: api://x/.default would be
+	// read as every role of api://x.
+	case strings.HasSuffix(identifier, "/"+oauth.DefaultScope), strings.Contains(identifier, "*"):
 		return false
 	case u.Opaque != "": // urn:…
 		return strings.HasPrefix(identifier, u.Scheme+":")
-	case u.Host == "" || u.Host != strings.ToLower(u.Host):
+	case !canonicalHost(u.Host):
 		return false
 	// url.Parse lowers the scheme, cleans nothing else; dot segments would let
 	// one identifier be written in two ways.
-	case slices.ContainsFunc(strings.Split(u.EscapedPath(), "/"), func(s string) bool { return s == "." || s == ".." }):
+	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
 		return false
 	case strings.Contains(u.Path, "//"):
 		return false
 	default:
 		return strings.HasPrefix(identifier, u.Scheme+"://")
 	}
+}
+
+// canonicalHost says whether host is a DNS name in lower case or an IP address as
+// net/netip writes it, with or without a port.
+func canonicalHost(host string) bool {
+	if h, port, err := net.SplitHostPort(host); err == nil {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 || strconv.FormatUint(n, 10) != port {
+			return false
+		}
+		host = h
+	} else if inner, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	if strings.Contains(host, ":") {
+		a, err := netip.ParseAddr(host)
+		return err == nil && a.Zone() == "" && a.String() == host
+	}
+	return len(validation.IsDNS1123Subdomain(host)) == 0
 }
 
 // IdentifierAllowed says whether a resource in ns may have identifier: it belongs
@@ -110,6 +139,10 @@ func belongs(identifier, namespace, clusterDomain string) bool {
 	}
 	host = strings.TrimSuffix(host, "."+clusterDomain)
 	labels := strings.Split(host, ".")
+	if namespace == "default" && labels[0] == "kubernetes" {
+		// The audience of the API server itself is nobody's by its form.
+		return false
+	}
 	return len(labels) == 3 && labels[0] != "" && labels[1] == namespace && labels[2] == "svc"
 }
 
@@ -120,7 +153,7 @@ func Resource(r *v1alpha1.ProtectedResource, ns *Namespace, clusterDomain string
 	switch {
 	case !CanonicalIdentifier(id):
 		return refused(v1alpha1.ReasonIdentifierNotCanonical, fmt.Sprintf(
-			"spec.identifier %q is not canonical; write a URI with lower-case scheme and host and without user, query, fragment or trailing slash, for example api://%s", id, r.Namespace))
+			"spec.identifier %q is not canonical; write a URI with lower-case scheme and host and without user, query, fragment, percent-encoding or trailing slash, for example api://%s", id, r.Namespace))
 	case !IdentifierAllowed(id, ns, clusterDomain):
 		return refused(v1alpha1.ReasonIdentifierNotAllowed, fmt.Sprintf(
 			"spec.identifier %q does not belong to namespace %s; use api://%s or api://%s/<name>, or have whoever runs the platform allow it with the namespace's annotation %s: %s",

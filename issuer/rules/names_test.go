@@ -82,8 +82,11 @@ func TestClient(t *testing.T) {
 			client: client(), annotations: map[string]string{v1alpha1.AnnotationSuspend: "true"},
 			want: v1alpha1.ReasonNamespaceSuspended, says: "lanyard.dev/suspend",
 		},
-		"only the word true suspends a namespace": {
-			client: client(), annotations: map[string]string{v1alpha1.AnnotationSuspend: "yes"}, want: v1alpha1.ReasonReady,
+		"a namespace is suspended by any word that is no plain no": {
+			client: client(), annotations: map[string]string{v1alpha1.AnnotationSuspend: "True"}, want: v1alpha1.ReasonNamespaceSuspended,
+		},
+		"a plain no suspends nobody": {
+			client: client(), annotations: map[string]string{v1alpha1.AnnotationSuspend: "False"}, want: v1alpha1.ReasonReady,
 		},
 	}
 	for sentence, test := range tests {
@@ -145,6 +148,16 @@ func TestCanonicalIdentifier(t *testing.T) {
 		"://orders":                      false,
 		"/orders":                        false,
 		"//orders":                       false,
+		"https://[2001:db8::1]:8443/x":   true,
+		"https://[2001:DB8::1]":          false,
+		"https://x].ten.svc":             false,
+		"https://x.ten.svc:":             false,
+		"https://x.ten.svc:0443":         false,
+		"https://x.ten.svc:99999":        false,
+		"https://x.ten.svc.":             false,
+		"api://orders/%2e%2e/payments":   false,
+		"api://orders/.default":          false,
+		"api://orders/*":                 false,
 	} {
 		if got := rules.CanonicalIdentifier(identifier); got != want {
 			t.Errorf("%q: got %t, want %t", identifier, got, want)

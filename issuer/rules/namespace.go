@@ -27,10 +27,21 @@ func ParseNamespace(name string, labels, annotations map[string]string) *Namespa
 	return &Namespace{
 		Name:        name,
 		Labels:      labels,
-		Suspended:   annotations[v1alpha1.AnnotationSuspend] == "true",
+		Suspended:   suspends(annotations[v1alpha1.AnnotationSuspend]),
 		clientIDs:   list(annotations[v1alpha1.AnnotationClientIDs]),
 		identifiers: list(annotations[v1alpha1.AnnotationIdentifiers]),
 		issuers:     list(annotations[v1alpha1.AnnotationIssuers]),
+	}
+}
+
+// suspends reads lanyard.dev/suspend. Whoever writes "True" or "yes" wants to stop
+// something at once: what is not plainly a no is a yes.
+func suspends(value string) bool {
+	switch strings.ToLower(strings.TrimSpace(value)) {
+	case "", "false", "no", "0":
+		return false
+	default:
+		return true
 	}
 }
 

@@ -36,7 +36,7 @@ func Assignment(a *v1alpha1.AppRoleAssignment, role *v1alpha1.AppRole, now time.
 	switch {
 	case role == nil:
 		return refused(v1alpha1.ReasonRoleNotFound, fmt.Sprintf(
-			"spec.roleRef names no AppRole %q in namespace %s; create it", a.Spec.RoleRef.Name, a.Namespace))
+			"spec.roleRef names no AppRole %q in namespace %s; an assignment lives in the namespace of its role: create the role there, or the assignment beside it", a.Spec.RoleRef.Name, a.Namespace))
 	case !readable(a.Spec.ClientSelector):
 		return refused(v1alpha1.ReasonSelectorInvalid,
 			"spec.clientSelector cannot be read; see the label selectors of Kubernetes. Until then an approval covers nobody, and a denial everybody")

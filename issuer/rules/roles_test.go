@@ -57,7 +57,7 @@ func TestAssignment(t *testing.T) {
 		"an approval that ends later is in force":         {approval("a", until(noon.Add(1))), role(), v1alpha1.ReasonReady, "approval"},
 		"an approval ends at its expiresAt":               {approval("a", until(noon)), role(), v1alpha1.ReasonExpired, "2026-03-01T12:00:00Z has passed"},
 		"a denial never ends by itself":                   {approval("a", denied, until(born)), role(), v1alpha1.ReasonReady, "denial"},
-		"an assignment of a role that is not there isn't": {approval("a"), nil, v1alpha1.ReasonRoleNotFound, `"orders-read" in namespace orders; create it`},
+		"an assignment of a role that is not there isn't": {approval("a"), nil, v1alpha1.ReasonRoleNotFound, `"orders-read" in namespace orders; an assignment lives`},
 		"a namespaceSelector that cannot be read isn't":   {approval("a", broken), role(), v1alpha1.ReasonSelectorInvalid, "clientSelector"},
 		"a labelSelector that cannot be read isn't":       {approval("a", narrowedBroken), role(), v1alpha1.ReasonSelectorInvalid, "clientSelector"},
 	}
