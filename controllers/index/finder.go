@@ -14,8 +14,8 @@ import (
 )
 
 // Finder reads the manager's cache. What it returns belongs to the cache, and must
-// not be changed. nil stands for an object that is not there; an error means that
-// it could not tell.
+// not be changed. nil stands for an object that is not there, or that was deleted and
+// is held by a finalizer (rules.Gone); an error means that it could not tell.
 type Finder struct {
 	Reader client.Reader
 	// ClusterDomain is the cluster's DNS domain, such as cluster.local.
@@ -28,15 +28,17 @@ func (f Finder) Get(ctx context.Context, key types.NamespacedName, o client.Obje
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
-	return err == nil, err
+	return err == nil && !rules.Gone(o), err
 }
 
 // Namespace returns a namespace's labels and policy.
 func (f Finder) Namespace(ctx context.Context, name string) (*rules.Namespace, error) {
 	ns := &metav1.PartialObjectMetadata{}
 	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if ok, err := f.Get(ctx, types.NamespacedName{Name: name}, ns); !ok {
-		return nil, err
+	// Not with Get: while a namespace is being deleted its policy holds for what is
+	// still in it, as it does at the issuer.
+	if err := f.Reader.Get(ctx, types.NamespacedName{Name: name}, ns); err != nil {
+		return nil, client.IgnoreNotFound(err)
 	}
 	return rules.ParseNamespace(name, ns.Labels, ns.Annotations), nil
 }
@@ -69,21 +71,21 @@ func (n *Namespaces) Get(ctx context.Context, name string) (*rules.Namespace, er
 func (f Finder) ClientsAsking(ctx context.Context, role types.NamespacedName) ([]*v1alpha1.OAuthClient, error) {
 	var list v1alpha1.OAuthClientList
 	err := f.Reader.List(ctx, &list, client.MatchingFields{ClientRole: role.String()}, client.UnsafeDisableDeepCopy)
-	return pointers(list.Items), err
+	return present(list.Items), err
 }
 
 // Assignments returns the assignments that name a role.
 func (f Finder) Assignments(ctx context.Context, role types.NamespacedName) ([]*v1alpha1.AppRoleAssignment, error) {
 	var list v1alpha1.AppRoleAssignmentList
 	err := f.Reader.List(ctx, &list, client.InNamespace(role.Namespace), client.MatchingFields{AssignmentRole: role.Name}, client.UnsafeDisableDeepCopy)
-	return pointers(list.Items), err
+	return present(list.Items), err
 }
 
 // RolesOn returns the roles on a resource.
 func (f Finder) RolesOn(ctx context.Context, resource types.NamespacedName) ([]*v1alpha1.AppRole, error) {
 	var list v1alpha1.AppRoleList
 	err := f.Reader.List(ctx, &list, client.InNamespace(resource.Namespace), client.MatchingFields{RoleResource: resource.Name}, client.UnsafeDisableDeepCopy)
-	return pointers(list.Items), err
+	return present(list.Items), err
 }
 
 // rivalClients returns the clients that may have the client id of c.
@@ -93,7 +95,7 @@ func (f Finder) rivalClients(ctx context.Context, c *v1alpha1.OAuthClient) ([]*v
 		return nil, err
 	}
 	namespaces := f.Namespaces()
-	return filter(pointers(list.Items), func(c *v1alpha1.OAuthClient) (bool, error) {
+	return filter(present(list.Items), func(c *v1alpha1.OAuthClient) (bool, error) {
 		ns, err := namespaces.Get(ctx, c.Namespace)
 		return rules.ClientIDAllowed(c, ns), err
 	})
@@ -106,7 +108,7 @@ func (f Finder) rivalResources(ctx context.Context, r *v1alpha1.ProtectedResourc
 		return nil, err
 	}
 	namespaces := f.Namespaces()
-	return filter(pointers(list.Items), func(r *v1alpha1.ProtectedResource) (bool, error) {
+	return filter(present(list.Items), func(r *v1alpha1.ProtectedResource) (bool, error) {
 		ns, err := namespaces.Get(ctx, r.Namespace)
 		return rules.IdentifierAllowed(r.Spec.Identifier, ns, f.ClusterDomain), err
 	})
@@ -116,7 +118,7 @@ func (f Finder) rivalResources(ctx context.Context, r *v1alpha1.ProtectedResourc
 func (f Finder) rivalRoles(ctx context.Context, r *v1alpha1.AppRole) ([]*v1alpha1.AppRole, error) {
 	var list v1alpha1.AppRoleList
 	err := f.Reader.List(ctx, &list, client.InNamespace(r.Namespace), client.MatchingFields{RoleValue: valueOf(r)}, client.UnsafeDisableDeepCopy)
-	return pointers(list.Items), err
+	return present(list.Items), err
 }
 
 // ClientHolder returns the client that holds the client id of c.
@@ -187,6 +189,20 @@ func pointers[T any](items []T) []*T {
 	out := make([]*T, len(items))
 	for i := range items {
 		out[i] = &items[i]
+	}
+	return out
+}
+
+// present returns the objects that count as there.
+func present[T any, P interface {
+	*T
+	metav1.Object
+}](items []T) []P {
+	out := make([]P, 0, len(items))
+	for i := range items {
+		if p := P(&items[i]); !rules.Gone(p) {
+			out = append(out, p)
+		}
 	}
 	return out
 }

@@ -8,12 +8,14 @@ import (
 )
 
 // SpecChanged lets through what can concern others: objects that come and go, that
-// were replaced by one of the same name, and new specs and labels. A status never
-// does: each controller judges by what people declare.
+// were replaced by one of the same name, and new specs and labels. Being deleted is
+// going, whether or not a finalizer holds the object. A status never concerns
+// others: each controller judges by what people declare.
 func SpecChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() ||
 			e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+			(e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil) ||
 			!maps.Equal(e.ObjectOld.GetLabels(), e.ObjectNew.GetLabels())
 	}}
 }

@@ -106,7 +106,7 @@ func New(cfg Config) (*Cluster, error) {
 	r := cfg.Registry
 	kinds := []struct {
 		kind, plural string
-		apply        func(object) error
+		apply        apply
 		remove       func(namespace, name string)
 	}{
 		{"OAuthClient", "oauthclients", applyClient(r), r.DeleteClient},
@@ -130,7 +130,7 @@ func New(cfg Config) (*Cluster, error) {
 	return c, nil
 }
 
-func (c *Cluster) objects(stats *metrics, kind string, apply func(object) error, remove func(namespace, name string)) *objects {
+func (c *Cluster) objects(stats *metrics, kind string, apply apply, remove func(namespace, name string)) *objects {
 	return &objects{
 		kind: kind, apply: apply, remove: remove, log: c.cfg.Log,
 		known:   map[types.NamespacedName]struct{}{},

@@ -17,7 +17,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
-	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -62,7 +61,7 @@ const (
 // newTestWorkloads answers look-ups with pod and account.
 func newTestWorkloads(c *clock, pod func() (*unstructured.Unstructured, error), account func() (*metav1.PartialObjectMetadata, error)) *Workloads {
 	return &Workloads{
-		pods: newPods(c.now), accounts: newAccounts(c.now), limiter: rate.NewLimiter(1000, 1000), metrics: testMetrics(), now: c.now,
+		pods: newPods(c.now), accounts: newAccounts(c.now), limiter: newLimiter(lookUpBounds), metrics: testMetrics(), now: c.now,
 		pod: func(context.Context, types.NamespacedName) (*unstructured.Unstructured, error) { return pod() },
 		account: func(context.Context, types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
 			return account()
@@ -162,22 +161,18 @@ func TestServiceAccount(t *testing.T) {
 	w.accounts.put(sa("c"))
 	want("the one before is asked for once", "b", false, 4)
 	want("and stays gone", "b", false, 4)
-}
 
-func TestLookUpsAreBounded(t *testing.T) {
-	c := newClock()
-	asked := 0
-	w := newTestWorkloads(c, func() (*unstructured.Unstructured, error) { asked++; return nil, errNotFound }, nil)
-	w.limiter = rate.NewLimiter(1, 3)
-	for i := range 10 {
-		_, ok, err := w.Pod(t.Context(), "shop", "checkout-1", fmt.Sprintf("0bd5b1d9-6a5b-4a5f-8f0b-%012d", i))
-		if ok || (err == nil) != (i < 3) {
-			t.Errorf("question %d: %v, %v; beyond the bound the answer is: could not tell", i, ok, err)
-		}
+	held := func(uid string) *metav1.PartialObjectMetadata {
+		o := sa(uid)
+		o.DeletionTimestamp, o.Finalizers = &metav1.Time{Time: noon}, []string{"example.com/hold"}
+		return o
 	}
-	if asked != 3 {
-		t.Errorf("the API server was asked %d times", asked)
-	}
+	w.accounts.put(held("c"))
+	want("deleted, and held by a finalizer", "c", false, 4)
+	w.accounts.replace([]object{held("d")})
+	want("the same in a list", "d", false, 4)
+	answer = held("e")
+	want("the same when asked for", "e", false, 5)
 }
 
 func TestRecentForgets(t *testing.T) {
@@ -344,7 +339,19 @@ func TestObjectsFeedTheRegistry(t *testing.T) {
 	want("one less", "b", "c")
 	_ = f.Update(clientObject("b", map[string]any{"roles": "not a list"}))
 	want("one that cannot be read any more", "c")
-	_ = f.Replace([]any{clientObject("d", good)}, "2")
+	held := clientObject("d", good)
+	held.SetFinalizers([]string{"example.com/hold"})
+	_ = f.Add(held)
+	want("one that a finalizer will hold", "c", "d")
+	held = held.DeepCopy()
+	held.SetDeletionTimestamp(&metav1.Time{Time: noon})
+	_ = f.Update(held)
+	want("deleted, and held", "c")
+	_ = f.Replace([]any{clientObject("c", good), held}, "2")
+	want("the same in a list", "c")
+	_ = f.Delete(held)
+	want("let go", "c")
+	_ = f.Replace([]any{clientObject("d", good)}, "3")
 	want("another list", "d")
 
 	o, _ := r.ClientByID("shop/d")

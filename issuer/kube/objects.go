@@ -18,12 +18,16 @@ import (
 // there are, to find out what a new list leaves out.
 type objects struct {
 	kind    string
-	apply   func(o object) error
+	apply   apply
 	remove  func(namespace, name string)
 	known   map[types.NamespacedName]struct{}
 	skipped prometheus.Counter
 	log     *slog.Logger
 }
+
+// apply hands an object to the registry. False: it was deleted, and counts as absent
+// although a finalizer holds it. An error: it cannot be read.
+type apply func(o object) (present bool, err error)
 
 func nameOf(o metav1.Object) types.NamespacedName {
 	return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}
@@ -32,9 +36,12 @@ func nameOf(o metav1.Object) types.NamespacedName {
 // put hands one object over. One that cannot be read counts as absent, so that it
 // neither stops the others nor goes on under what it said before.
 func (s *objects) put(o object) {
-	if err := s.apply(o); err != nil {
+	present, err := s.apply(o)
+	if err != nil {
 		s.skipped.Inc()
 		s.log.Error("an object cannot be read and counts as absent", "kind", s.kind, "namespace", o.GetNamespace(), "name", o.GetName(), "error", err)
+	}
+	if !present {
 		s.forget(nameOf(o))
 		return
 	}
@@ -66,35 +73,38 @@ func (s *objects) replace(all []object) {
 }
 
 // decode returns an apply for objects of Go type T: each object is decoded on its
-// own, made small, and handed over.
+// own, made small, and handed over, unless it was deleted.
 func decode[T any, P interface {
 	*T
 	metav1.Object
-}](apply func(P), shrink func(P)) func(object) error {
-	return func(o object) error {
+}](hand func(P), shrink func(P)) apply {
+	return func(o object) (bool, error) {
 		u, ok := o.(*unstructured.Unstructured)
 		if !ok {
-			return errUnexpectedType
+			return false, errUnexpectedType
 		}
 		p := P(new(T))
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, p); err != nil {
-			return err
+			return false, err
+		}
+		if rules.Gone(p) {
+			return false, nil
 		}
 		p.SetManagedFields(nil)
 		p.SetAnnotations(nil)
 		p.SetOwnerReferences(nil)
 		p.SetFinalizers(nil)
 		shrink(p)
-		apply(p)
-		return nil
+		hand(p)
+		return true, nil
 	}
 }
 
-func applyClient(r *registry.Registry) func(object) error {
+func applyClient(r *registry.Registry) apply {
 	return decode(r.ApplyClient, func(c *v1alpha1.OAuthClient) { c.Status = v1alpha1.OAuthClientStatus{} })
 }
 
-func applyCertificate(r *registry.Registry) func(object) error {
+func applyCertificate(r *registry.Registry) apply {
 	return decode(r.ApplyCertificate, func(c *v1alpha1.ClientCertificate) {
 		// From status only the pins are trusted. The certificates themselves are many
 		// times as large as their thumbprints, and no request needs them.
@@ -105,28 +115,29 @@ func applyCertificate(r *registry.Registry) func(object) error {
 	})
 }
 
-func applyResource(r *registry.Registry) func(object) error {
+func applyResource(r *registry.Registry) apply {
 	return decode(r.ApplyResource, func(p *v1alpha1.ProtectedResource) { p.Status = v1alpha1.ProtectedResourceStatus{} })
 }
 
-func applyRole(r *registry.Registry) func(object) error {
+func applyRole(r *registry.Registry) apply {
 	return decode(r.ApplyRole, func(role *v1alpha1.AppRole) {
 		role.Status = v1alpha1.AppRoleStatus{}
 		role.Spec.Description = ""
 	})
 }
 
-func applyAssignment(r *registry.Registry) func(object) error {
+func applyAssignment(r *registry.Registry) apply {
 	return decode(r.ApplyAssignment, func(a *v1alpha1.AppRoleAssignment) {
 		a.Status = v1alpha1.AppRoleAssignmentStatus{}
 		a.Spec.Reason = ""
 	})
 }
 
-// applyNamespace reads a namespace's policy from its metadata.
-func applyNamespace(r *registry.Registry) func(object) error {
-	return func(o object) error {
+// applyNamespace reads a namespace's policy from its metadata. While a namespace is
+// being deleted its policy holds for what is still in it.
+func applyNamespace(r *registry.Registry) apply {
+	return func(o object) (bool, error) {
 		r.ApplyNamespace(rules.ParseNamespace(o.GetName(), o.GetLabels(), o.GetAnnotations()))
-		return nil
+		return true, nil
 	}
 }

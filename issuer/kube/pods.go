@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
 // Memory of pods that are gone. A UID never lives twice, so that what is
@@ -135,7 +137,12 @@ func (a *accounts) find(k types.NamespacedName, uid types.UID) (living, gone boo
 	return false, a.gone.has(uid, a.now())
 }
 
+// put takes a deleted one that a finalizer holds as gone: its tokens end with it.
 func (a *accounts) put(o object) {
+	if rules.Gone(o) {
+		a.drop(o)
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.uids[nameOf(o)] = o.GetUID()
@@ -151,6 +158,10 @@ func (a *accounts) drop(o object) {
 func (a *accounts) replace(all []object) {
 	next := make(map[types.NamespacedName]types.UID, len(all))
 	for _, o := range all {
+		if rules.Gone(o) {
+			a.gone.add(o.GetUID(), a.now())
+			continue
+		}
 		next[nameOf(o)] = o.GetUID()
 	}
 	a.mu.Lock()

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
-	"golang.org/x/time/rate"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,15 +15,11 @@ import (
 	"k8s.io/client-go/metadata"
 
 	"github.com/lanyard-dev/lanyard/issuer/clientauth"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
-// Bounds of the questions that a miss may put to the API server. Within them a
-// thousand pods that all start at once are served in seconds.
-const (
-	lookUpRate    = 50 // a second
-	lookUpBurst   = 200
-	lookUpTimeout = 3 * time.Second
-)
+// lookUpTimeout bounds one question that a miss puts to the API server.
+const lookUpTimeout = 3 * time.Second
 
 var errTooManyLookUps = errors.New("too many look-ups; the API server was not asked")
 
@@ -35,7 +30,7 @@ type Workloads struct {
 	accounts *accounts
 	pod      func(ctx context.Context, k types.NamespacedName) (*unstructured.Unstructured, error)
 	account  func(ctx context.Context, k types.NamespacedName) (*metav1.PartialObjectMetadata, error)
-	limiter  *rate.Limiter
+	limiter  *limiter
 	flight   singleflight.Group
 	metrics  *metrics
 	now      func() time.Time
@@ -51,7 +46,7 @@ func newWorkloads(d dynamic.Interface, m metadata.Interface, stats *metrics, now
 		account: func(ctx context.Context, k types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
 			return m.Resource(serviceAccountsResource).Namespace(k.Namespace).Get(ctx, k.Name, metav1.GetOptions{})
 		},
-		limiter: rate.NewLimiter(lookUpRate, lookUpBurst),
+		limiter: newLimiter(lookUpBounds),
 		metrics: stats,
 		now:     now,
 	}
@@ -65,17 +60,11 @@ func (w *Workloads) ServiceAccount(ctx context.Context, namespace, name, uid str
 	if living || gone {
 		return living, nil
 	}
-	found, ok, err := lookUp(ctx, w, "ServiceAccount", k.String(), func(ctx context.Context) (types.UID, error) {
-		o, err := w.account(ctx, k)
-		if err != nil {
-			return "", err
-		}
-		return o.UID, nil
-	})
+	o, ok, err := lookUp(ctx, w, "ServiceAccount", k, func(ctx context.Context) (*metav1.PartialObjectMetadata, error) { return w.account(ctx, k) })
 	if err != nil {
 		return false, err
 	}
-	if !ok || found != types.UID(uid) {
+	if !ok || o.UID != types.UID(uid) || rules.Gone(o) {
 		w.accounts.gone.add(types.UID(uid), w.now())
 		return false, nil
 	}
@@ -90,7 +79,7 @@ func (w *Workloads) Pod(ctx context.Context, namespace, name, uid string) (clien
 		return clientauth.Pod{DeletionTimestamp: ends}, living, nil
 	}
 	k := types.NamespacedName{Namespace: namespace, Name: name}
-	o, ok, err := lookUp(ctx, w, "Pod", k.String(), func(ctx context.Context) (*unstructured.Unstructured, error) { return w.pod(ctx, k) })
+	o, ok, err := lookUp(ctx, w, "Pod", k, func(ctx context.Context) (*unstructured.Unstructured, error) { return w.pod(ctx, k) })
 	if err != nil {
 		return clientauth.Pod{}, false, err
 	}
@@ -114,11 +103,11 @@ func finished(o *unstructured.Unstructured) bool {
 
 // lookUp asks the API server, once for all requests that want to know the same at
 // the same time. False: there is no such object. An error: could not tell.
-func lookUp[T any](ctx context.Context, w *Workloads, kind, key string, get func(context.Context) (T, error)) (found T, ok bool, err error) {
+func lookUp[T any](ctx context.Context, w *Workloads, kind string, k types.NamespacedName, get func(context.Context) (T, error)) (found T, ok bool, err error) {
 	outcome := lookUpFound
 	defer func() { w.metrics.lookUps.WithLabelValues(kind, outcome).Inc() }()
-	result, err, _ := w.flight.Do(kind+"/"+key, func() (any, error) {
-		if !w.limiter.AllowN(w.now(), 1) {
+	result, err, _ := w.flight.Do(kind+"/"+k.String(), func() (any, error) {
+		if !w.limiter.allow(k.Namespace, w.now()) {
 			return nil, errTooManyLookUps
 		}
 		// Others wait for the same answer: that the first one goes away is no reason to stop.
@@ -135,7 +124,7 @@ func lookUp[T any](ctx context.Context, w *Workloads, kind, key string, get func
 		return found, false, err
 	case err != nil:
 		outcome = lookUpFailed
-		return found, false, fmt.Errorf("asking the API server for %s %s: %w", kind, key, err)
+		return found, false, fmt.Errorf("asking the API server for %s %s: %w", kind, k, err)
 	}
 	found, ok = result.(T)
 	return found, ok, nil
