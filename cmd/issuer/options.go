@@ -53,7 +53,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.PeerBurst, "peer-burst", 4000, "token requests that one address may make at once")
 	f.Float64Var(&o.ClientRate, "client-rate", 1000, "token requests a second that one client may make; 0: no limit")
 	f.IntVar(&o.ClientBurst, "client-burst", 2000, "token requests that one client may make at once")
-	f.IntVar(&o.MaxConnections, "max-connections", httpapi.DefaultMaxConnections, "connections at the same time; beyond them those that have been idle longest are closed")
+	f.IntVar(&o.MaxConnections, "max-connections", httpapi.DefaultMaxConnections, "connections at the same time; beyond them those are closed over which no token was given, oldest first")
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve on after SIGTERM, not ready, until no more requests are sent here")
 }
 

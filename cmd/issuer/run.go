@@ -57,13 +57,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	}
 	health := &health{cluster: cluster}
 	server := httpapi.NewServer(api, httpapi.ServerConfig{GetCertificate: own.get, MaxConnections: o.MaxConnections})
-	ops := &http.Server{
-		Handler:           httpapi.NewOps(health, metrics, log),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		IdleTimeout:       time.Minute,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	ops := httpapi.NewOpsServer(httpapi.NewOps(health, metrics, log), time.Now, log)
 
 	// What is known of the cluster is kept up to date until the last request is answered.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))

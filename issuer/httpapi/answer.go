@@ -23,13 +23,19 @@ var (
 	headerPublic  = []string{"public, max-age=300"}
 )
 
+// begin sends the headers.
+func (x *exchange) begin(status int) {
+	x.leaveBody()
+	x.status = status
+	x.w.WriteHeader(status)
+}
+
 // write sends one whole answer.
 func (x *exchange) write(status int, body []byte) {
 	h := x.w.Header()
 	h["Content-Type"] = headerJSON
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	x.status = status
-	x.w.WriteHeader(status)
+	x.begin(status)
 	// An error means that the peer is gone; there is nobody to tell.
 	_, _ = x.w.Write(body)
 }

@@ -57,6 +57,8 @@ type Config struct {
 	// PerPeer limits what one address may ask before anything costly is done, and
 	// PerClient what one client may after it has authenticated.
 	PerPeer, PerClient Rate
+	// MaxBodies is how many bodies are read at the same time; zero: 256.
+	MaxBodies int
 	// Random is where trace ids come from.
 	Random io.Reader
 	// Now is the clock.
@@ -75,6 +77,7 @@ type API struct {
 	metrics  *metrics
 	peers    *limits[netip.Addr]
 	clients  *limits[string]
+	bodies   bodies
 	metadata atomic.Pointer[document]
 	draining atomic.Bool
 }
@@ -85,11 +88,15 @@ func New(cfg Config) (*API, error) {
 		cfg.Random == nil || cfg.Now == nil || cfg.Log == nil || cfg.Metrics == nil {
 		return nil, errors.New("httpapi: the configuration is not complete")
 	}
+	if cfg.MaxBodies == 0 {
+		cfg.MaxBodies = defaultMaxBodies
+	}
 	return &API{
 		cfg:     cfg,
 		metrics: newMetrics(cfg.Metrics, cfg.Sizes),
 		peers:   newLimits[netip.Addr](cfg.PerPeer),
 		clients: newLimits[string](cfg.PerClient),
+		bodies:  bodies{max: cfg.MaxBodies},
 	}, nil
 }
 
@@ -125,6 +132,7 @@ type exchange struct {
 	trace       string
 	correlation string
 	event       tokenservice.Event
+	bodyRead    bool
 
 	// What was answered.
 	status  int
@@ -133,12 +141,12 @@ type exchange struct {
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, start: a.cfg.Now(), endpoint: endpointNone, peer: peerOf(r)}
+	x := &exchange{w: w, r: r, start: a.cfg.Now(), endpoint: endpointNone, peer: addressOf(r.RemoteAddr)}
 	x.trace, x.correlation = a.ids(r)
 	a.metrics.inFlight.Inc()
 	defer a.finish(r.Context(), x)
 
-	if a.draining.Load() || outlived(r, x.start) {
+	if a.draining.Load() || connectionOf(r).outlived(x.start) {
 		w.Header()["Connection"] = headerClose
 	}
 	switch r.URL.Path {
@@ -167,6 +175,11 @@ func (a *API) finish(ctx context.Context, x *exchange) {
 	a.metrics.inFlight.Dec()
 	a.metrics.observe(x, a.cfg.Now().Sub(x.start))
 	a.report(ctx, x)
+	if x.r.ProtoMajor == 2 {
+		// The answer of a stream waits as long as its peer does not read. Its request
+		// need not wait with it.
+		x.r.Header = nil
+	}
 }
 
 // allow answers what every endpoint answers alike to a method it does not serve.
@@ -178,8 +191,7 @@ func (x *exchange) allow(methods string, served ...string) bool {
 	x.w.Header().Set("Allow", methods)
 	if x.r.Method == http.MethodOptions {
 		// No CORS: a browser has no business here.
-		x.status = http.StatusNoContent
-		x.w.WriteHeader(x.status)
+		x.begin(http.StatusNoContent)
 		return false
 	}
 	x.refuse(oauth.NewError(oauth.ErrWrongMethod, ""))
@@ -208,13 +220,4 @@ func printable(s string) bool {
 		}
 	}
 	return true
-}
-
-// peerOf is the address of the connection, never of a header.
-func peerOf(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
 }

@@ -5,13 +5,16 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
 
-// connections bounds how long a connection lives and how many there are. When
-// there are too many, those that have been idle longest go: ten thousand idle
-// strangers do not keep an honest client out.
+// connections bounds how long a connection lives and how many there are. A
+// connection is a stranger's until a token was given over it, whatever it does
+// meanwhile: wait in the handshake, send headers slowly or no body at all. When
+// there are too many, strangers go first, so that they keep no client out. A quarter
+// of the places is for strangers, though: every client begins as one.
 type connections struct {
 	now func() time.Time
 	// maxAge closes a connection whatever it does; from retireAge on it is told to
@@ -19,37 +22,58 @@ type connections struct {
 	maxAge, retireAge time.Duration
 	max               int
 
-	mu   sync.Mutex
-	all  map[net.Conn]*connection
-	idle *list.List // of *connection, idle longest first
+	mu        sync.Mutex
+	all       map[net.Conn]*connection
+	held      int // by all connections
+	strangers crowd[*connection]
+	idle      *list.List // of *connection of clients, idle longest first
 }
 
 type connection struct {
-	conn    net.Conn
-	retires time.Time
-	end     *time.Timer
-	idle    *list.Element // nil while a request is served
+	owner    *connections
+	conn     net.Conn
+	retires  time.Time
+	end      *time.Timer
+	held     int           // bytes of requests that have not been answered
+	stranger *list.Element // nil once a token was given
+	idle     *list.Element // nil while a request is served, and for strangers
 }
 
-func newConnections(now func() time.Time, maxAge, retireAge time.Duration, limit int) *connections {
-	return &connections{now: now, maxAge: maxAge, retireAge: retireAge, max: limit, all: map[net.Conn]*connection{}, idle: list.New()}
+func newConnections(now func() time.Time, maxAge time.Duration, limit int) *connections {
+	return &connections{now: now, maxAge: maxAge, retireAge: maxAge * 4 / 5, max: limit, all: map[net.Conn]*connection{}, idle: list.New()}
 }
 
 type connectionKey struct{}
 
-// outlived says whether r's connection should end with its answer.
-func outlived(r *http.Request, now time.Time) bool {
-	c, ok := r.Context().Value(connectionKey{}).(*connection)
-	return ok && !now.Before(c.retires)
+// connectionOf is the connection that r came over; nil if nobody bounds it.
+func connectionOf(r *http.Request) *connection {
+	c, _ := r.Context().Value(connectionKey{}).(*connection)
+	return c
+}
+
+// outlived says whether c should end with its next answer.
+func (c *connection) outlived(now time.Time) bool { return c != nil && !now.Before(c.retires) }
+
+// proven says that a token was given over c.
+func (c *connection) proven() {
+	if c == nil {
+		return
+	}
+	c.owner.mu.Lock()
+	defer c.owner.mu.Unlock()
+	c.owner.greet(c)
+	c.owner.answered(c)
 }
 
 // opened is the server's ConnContext.
 func (s *connections) opened(ctx context.Context, conn net.Conn) context.Context {
 	c := &connection{
+		owner:   s,
 		conn:    conn,
 		retires: s.now().Add(s.retireAge),
 		end:     time.AfterFunc(s.maxAge, func() { _ = conn.Close() }),
 	}
+	meter(conn, c)
 	if surplus := s.insert(c); surplus != nil {
 		// In its own goroutine: saying goodbye may wait for a peer that does not read.
 		go func() { _ = surplus.Close() }()
@@ -57,20 +81,34 @@ func (s *connections) opened(ctx context.Context, conn net.Conn) context.Context
 	return context.WithValue(ctx, connectionKey{}, c)
 }
 
-// insert adds c, which is idle until it has sent something, and returns the
-// connection that has to go instead, if there are too many.
+// insert adds c, and returns the connection that has to go, if there are too many.
 func (s *connections) insert(c *connection) (surplus net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.all[c.conn] = c
-	if oldest := s.idle.Front(); len(s.all) > s.max && oldest != nil {
-		if o, ok := oldest.Value.(*connection); ok {
-			s.remove(o)
-			surplus = o.conn
-		}
+	var goes *connection
+	if len(s.all) >= s.max {
+		goes = s.surplus()
 	}
-	c.idle = s.idle.PushBack(c)
-	return surplus
+	s.all[c.conn] = c
+	c.stranger = s.strangers.add(network(addressOf(c.conn.RemoteAddr().String())), c)
+	if len(s.all) <= s.max {
+		return nil
+	}
+	if goes == nil { // all others are clients that are being served
+		goes = c
+	}
+	s.remove(goes)
+	return goes.conn
+}
+
+// surplus is who has to go; nil if nobody should.
+func (s *connections) surplus() *connection {
+	if first := s.idle.Front(); first != nil && s.strangers.size() <= s.max/4 {
+		c, _ := first.Value.(*connection)
+		return c
+	}
+	c, _ := s.strangers.surplus()
+	return c
 }
 
 // changed is the server's ConnState.
@@ -86,7 +124,10 @@ func (s *connections) changed(conn net.Conn, state http.ConnState) {
 		s.busy(c)
 	case http.StateIdle:
 		s.busy(c)
-		c.idle = s.idle.PushBack(c)
+		s.answered(c)
+		if c.stranger == nil {
+			c.idle = s.idle.PushBack(c)
+		}
 	case http.StateClosed, http.StateHijacked:
 		s.remove(c)
 	case http.StateNew: // opened came before
@@ -100,8 +141,27 @@ func (s *connections) busy(c *connection) {
 	}
 }
 
+// greet ends c's being a stranger.
+func (s *connections) greet(c *connection) {
+	if c.stranger != nil {
+		s.strangers.remove(c.stranger)
+		c.stranger = nil
+	}
+}
+
 func (s *connections) remove(c *connection) {
 	s.busy(c)
+	s.greet(c)
+	s.answered(c)
 	delete(s.all, c.conn)
 	c.end.Stop()
+}
+
+// addressOf is the address of "address:port"; the zero Addr if it is none.
+func addressOf(hostPort string) netip.Addr {
+	ap, err := netip.ParseAddrPort(hostPort)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
 }

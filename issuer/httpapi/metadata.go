@@ -105,8 +105,7 @@ func (x *exchange) publish(body []byte, etag string) {
 	h["Cache-Control"] = headerPublic
 	h.Set("ETag", etag)
 	if matches(x.r.Header.Get("If-None-Match"), etag) {
-		x.status = http.StatusNotModified
-		x.w.WriteHeader(x.status)
+		x.begin(http.StatusNotModified)
 		return
 	}
 	x.write(http.StatusOK, body) // net/http leaves the body out for HEAD

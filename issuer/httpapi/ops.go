@@ -4,10 +4,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
+
+// maxOpsConnections is many times what kubelet and Prometheus open.
+const maxOpsConnections = 64
 
 // NewOps returns the handler of the second, plain port: /healthz says that the
 // process runs, /readyz whether it should be sent requests, /metrics the metrics.
@@ -31,6 +35,24 @@ func NewOps(health Health, metrics prometheus.Gatherer, log *slog.Logger) http.H
 		ErrorHandling: promhttp.ContinueOnError,
 	}))
 	return mux
+}
+
+// NewOpsServer returns the server of that port. Who may connect to it is for the
+// network to say; whoever can is bounded as on the public one.
+func NewOpsServer(handler http.Handler, now func() time.Time, log *slog.Logger) *http.Server {
+	const timeout = 5 * time.Second
+	c := newConnections(now, maxConnectionAge, maxOpsConnections)
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: timeout,
+		ReadTimeout:       timeout,
+		WriteTimeout:      2 * timeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    8 << 10,
+		ConnContext:       c.opened,
+		ConnState:         c.changed,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 func say(w http.ResponseWriter, status int, text string) {

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -15,8 +13,6 @@ import (
 )
 
 const (
-	// maxBody is how long a form may be.
-	maxBody = 64 << 10
 	// maxAssertion is how long an assertion may be.
 	maxAssertion = 16 << 10
 
@@ -56,14 +52,14 @@ func (f *form) field(name string) (to *string, bit uint16) {
 }
 
 // parse reads a token request.
-func parse(w http.ResponseWriter, r *http.Request, thumbprint string) (tokenservice.Request, *oauth.Error) {
-	if e := checkType(r.Header); e != nil {
+func (a *API) parse(x *exchange) (tokenservice.Request, *oauth.Error) {
+	if e := checkType(x.r.Header); e != nil {
 		return tokenservice.Request{}, e
 	}
-	if e := checkQuery(r.URL.RawQuery); e != nil {
+	if e := checkQuery(x.r.URL.RawQuery); e != nil {
 		return tokenservice.Request{}, e
 	}
-	body, e := readBody(w, r)
+	body, e := a.body(x)
 	if e != nil {
 		return tokenservice.Request{}, e
 	}
@@ -77,8 +73,8 @@ func parse(w http.ResponseWriter, r *http.Request, thumbprint string) (tokenserv
 			ClientID:      f.clientID,
 			Assertion:     f.assertion,
 			AssertionType: f.assertionType,
-			Secret:        f.clientSecret != "" || len(r.Header["Authorization"]) > 0,
-			Thumbprint:    thumbprint,
+			Secret:        f.clientSecret != "" || len(x.r.Header["Authorization"]) > 0,
+			Thumbprint:    x.event.Thumbprint,
 		},
 		Scope:     f.scope,
 		Resource:  f.resource,
@@ -126,32 +122,6 @@ func checkQuery(query string) *oauth.Error {
 		}
 	}
 	return nil
-}
-
-// readBody reads the whole form.
-func readBody(w http.ResponseWriter, r *http.Request) (string, *oauth.Error) {
-	if r.ContentLength > maxBody {
-		w.Header()["Connection"] = headerClose // rather than read what is not wanted
-		return "", oauth.NewError(oauth.ErrBodyTooLarge, "")
-	}
-	var body []byte
-	var err error
-	if r.ContentLength >= 0 {
-		body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(r.Body, body)
-	} else {
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	}
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return "", oauth.NewError(oauth.ErrBodyTooLarge, "")
-	}
-	if err != nil {
-		w.Header()["Connection"] = headerClose
-		e := oauth.NewError(oauth.ErrMalformedBody, "the body did not arrive as a whole, or not within 10 s").WithCause(err)
-		e.Reason = "body_incomplete"
-		return "", e
-	}
-	return string(body), nil
 }
 
 // parseForm reads application/x-www-form-urlencoded. A parameter stands in it once

@@ -17,9 +17,15 @@ const (
 	// A connection is told to close while it has an idleTimeout left, so that its
 	// end after five minutes cuts nobody off.
 	maxConnectionAge = 5 * time.Minute
-	maxStreams       = 100
-	// DefaultMaxConnections needs about 100 MiB if all are open and idle.
-	DefaultMaxConnections = 2048
+	// A connection of HTTP/2 holds the headers of so many requests at once. A client
+	// asks for one or two tokens at a time.
+	maxStreams  = 8
+	maxFrame    = 16 << 10 // each connection keeps a buffer of the largest one it got
+	window      = 64 << 10 // of a whole connection; the least there is
+	windowOfOne = 16 << 10
+	// DefaultMaxConnections need 75 MiB if all are open and idle. What they may send
+	// before an answer is bounded by maxHeld; at worst both together stay below 200 MiB.
+	DefaultMaxConnections = 1000
 )
 
 // ServerConfig is what a Server needs beside its API.
@@ -46,7 +52,7 @@ func NewServer(api *API, cfg ServerConfig) *Server {
 	if cfg.MaxConnectionAge == 0 {
 		cfg.MaxConnectionAge = maxConnectionAge
 	}
-	c := newConnections(api.cfg.Now, cfg.MaxConnectionAge, cfg.MaxConnectionAge*4/5, cfg.MaxConnections)
+	c := newConnections(api.cfg.Now, cfg.MaxConnectionAge, cfg.MaxConnections)
 	return &Server{api: api, http: &http.Server{
 		Handler:           api,
 		TLSConfig:         tlsConfig(cfg.GetCertificate),
@@ -55,12 +61,21 @@ func NewServer(api *API, cfg ServerConfig) *Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaders,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+		HTTP2:             http2(),
 		ConnContext:       c.opened,
 		ConnState:         c.changed,
 		// Broken handshakes are the peers' doing, not news.
 		ErrorLog: slog.NewLogLogger(api.cfg.Log.Handler(), slog.LevelDebug),
 	}}
+}
+
+func http2() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          maxStreams,
+		MaxReadFrameSize:              maxFrame,
+		MaxReceiveBufferPerConnection: window,
+		MaxReceiveBufferPerStream:     windowOfOne,
+	}
 }
 
 // tlsConfig asks for any client certificate. The handshake proves that the peer
@@ -77,7 +92,7 @@ func tlsConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Co
 }
 
 // Serve answers on l until Shutdown. It returns http.ErrServerClosed then.
-func (s *Server) Serve(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+func (s *Server) Serve(l net.Listener) error { return s.http.ServeTLS(meteredListener{l}, "", "") }
 
 // Shutdown stops listening, and waits for the requests that are being served until
 // ctx ends.

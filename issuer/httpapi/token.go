@@ -22,7 +22,7 @@ func (a *API) token(ctx context.Context, x *exchange) {
 		x.refuse(e)
 		return
 	}
-	request, e := parse(x.w, x.r, x.event.Thumbprint)
+	request, e := a.parse(x)
 	if e != nil {
 		x.refuse(e)
 		return
@@ -39,6 +39,7 @@ func (a *API) token(ctx context.Context, x *exchange) {
 		return
 	}
 	x.answer(answer)
+	connectionOf(x.r).proven()
 }
 
 func tooMany(reason string) *oauth.Error {

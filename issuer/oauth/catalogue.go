@@ -50,6 +50,7 @@ const (
 	ErrNotReady     Number = 50002
 	ErrStale        Number = 50003
 	ErrCannotLookUp Number = 50004
+	ErrBusy         Number = 50005
 )
 
 // Entry is one line of the catalogue.
@@ -104,6 +105,7 @@ var catalogue = [...]Entry{
 	{ErrNotReady, TemporarilyUnavailable, "The issuer is starting", "the issuer is not ready yet; try again"},
 	{ErrStale, TemporarilyUnavailable, "The issuer has lost sight of the cluster", "the issuer has not heard from the API server for too long to answer safely; try again"},
 	{ErrCannotLookUp, TemporarilyUnavailable, "Something could not be looked up", "something needed for the answer could not be looked up; try again"},
+	{ErrBusy, TemporarilyUnavailable, "Too many request bodies arrive at once", "the issuer waits for too many request bodies; send headers and body together, and try again"},
 }
 
 func (n Number) entry() Entry {
