@@ -120,13 +120,33 @@ func TestRefusesForgedAssertion(t *testing.T) {
 		"the issuer with a trailing slash":    {sign(h.claims(jwt.MapClaims{"iss": clusterIssuer + "/"})), "assertion_of_unknown_issuer"},
 		"a claim twice":                       {rawClaims(strings.Replace(payload, `"sub"`, `"sub":"system:serviceaccount:shop:billing","sub"`, 1)), "assertion_malformed"},
 		"a claim in other letters":            {rawClaims(strings.Replace(payload, `"sub"`, `"SUB":"x","sub"`, 1)), "assertion_malformed"},
-		"bytes after the signature":           {sign(h.claims()) + "AAAA", "assertion_signature"},
-		"padding":                             {sign(h.claims()) + "=", "assertion_malformed"},
-		"no JWT at all":                       {"hello", "assertion_malformed"},
+		"a claim in letters that fold to its own": {
+			rawClaims(strings.Replace(payload, `"sub"`, `"ſub":"system:serviceaccount:shop:billing","sub"`, 1)), "assertion_malformed",
+		},
+		"JSON that is nested a thousand deep": {
+			rawClaims(strings.Replace(payload, `{`, `{"x":`+strings.Repeat("[", 1000)+strings.Repeat("]", 1000)+`,`, 1)), "assertion_malformed",
+		},
+		"a certificate at its own x5u": {
+			signWith(jwt.SigningMethodRS256, strangeKey(), h.claims(), map[string]any{"x5u": "https://evil.test/chain", "kid": "mine"}), "assertion_unknown_key",
+		},
+		"a certificate in its own x5c": {
+			signWith(jwt.SigningMethodRS256, strangeKey(), h.claims(), map[string]any{"x5c": []string{base64.StdEncoding.EncodeToString(certificateOf("mine", strangeKey()).Certificate[0])}}), "assertion_signature",
+		},
+		"bytes after the signature": {sign(h.claims()) + "AAAA", "assertion_signature"},
+		"padding":                   {sign(h.claims()) + "=", "assertion_malformed"},
+		"no JWT at all":             {"hello", "assertion_malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantIdentity(t, h, h.token(t, federatedForm(c.assertion), checkoutCert()), c.reason)
 		})
+	}
+}
+
+func TestRefusesHugeAssertion(t *testing.T) {
+	h := newHouse(t)
+	r := h.token(t, federatedForm(sign(h.claims(jwt.MapClaims{"x": strings.Repeat("a", 1<<20)}))), checkoutCert())
+	if r.status != http.StatusRequestEntityTooLarge || r.number() != oauth.ErrBodyTooLarge {
+		t.Errorf("got %d %s; want 413 with %d", r.status, r.raw, oauth.ErrBodyTooLarge)
 	}
 }
 
@@ -172,7 +192,8 @@ func TestRefusesAssertionOutOfItsTime(t *testing.T) {
 		})
 	}
 	for name, claims := range map[string]jwt.MapClaims{
-		"a clock 5 s ahead of ours": {"nbf": unix(5 * time.Second), "iat": unix(5 * time.Second)},
+		"a clock 5 s ahead of ours": {"nbf": unix(5 * time.Second), "iat": unix(5 * time.Second), "exp": unix(time.Hour + 5*time.Second)},
+		"a clock 5 s behind ours":   {"nbf": unix(-5 * time.Second), "iat": unix(-5 * time.Second), "exp": unix(time.Hour - 5*time.Second)},
 	} {
 		t.Run("accepts "+name, func(t *testing.T) {
 			if r := h.token(t, federatedForm(sign(h.claims(claims))), checkoutCert()); r.status != http.StatusOK {

@@ -192,7 +192,12 @@ func TestEndsConnectionsOfAge(t *testing.T) {
 // dial opens a connection and does the handshake.
 func dial(t *testing.T, s *running) *tls.Conn {
 	t.Helper()
-	d := &tls.Dialer{Config: tlsClientConfig()}
+	return dialWith(t, s, tlsClientConfig())
+}
+
+func dialWith(t *testing.T, s *running, cfg *tls.Config) *tls.Conn {
+	t.Helper()
+	d := &tls.Dialer{Config: cfg}
 	c, err := d.DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "https://"))
 	if err != nil {
 		t.Fatal(err)
