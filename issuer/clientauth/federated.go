@@ -60,22 +60,6 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unve
 	return Client{Object: c, Method: oauth.AuthPrivateKeyJWT, Workload: w, Ends: ends}, nil
 }
 
-// kubernetesClaims are the private claims of a service account token.
-type kubernetesClaims struct {
-	Kubernetes struct {
-		Namespace      string     `json:"namespace"`
-		ServiceAccount reference  `json:"serviceaccount"`
-		Pod            *reference `json:"pod"`
-		Node           *reference `json:"node"`
-		Secret         *reference `json:"secret"`
-	} `json:"kubernetes.io"`
-}
-
-type reference struct {
-	Name string `json:"name"`
-	UID  string `json:"uid"`
-}
-
 // serviceAccountToken verifies the token itself: signature, iss, aud, times, and
 // that its subject and its private claims agree.
 func (a *Authenticator) serviceAccountToken(ctx context.Context, u *jose.Unverified, now time.Time) (*rules.Workload, time.Time, *oauth.Error) {
@@ -95,27 +79,23 @@ func (a *Authenticator) serviceAccountToken(ctx context.Context, u *jose.Unverif
 	if err != nil {
 		return nil, none, refuse(verifyReason(err), err)
 	}
-	var claims kubernetesClaims
-	if err := jose.DecodeClaims(token.Payload, &claims); err != nil {
+	claims, err := readKubernetes(token.Payload)
+	if err != nil {
 		return nil, none, refuse("assertion_claims", err)
 	}
-	k := claims.Kubernetes
+	w := &claims.workload
 	switch {
-	case k.Namespace == "" || k.ServiceAccount.Name == "" || k.ServiceAccount.UID == "":
+	case w.Namespace == "" || w.ServiceAccount == "" || w.ServiceAccountUID == "":
 		return nil, none, refuse("assertion_without_service_account", nil)
-	case token.Claims.Subject != "system:serviceaccount:"+k.Namespace+":"+k.ServiceAccount.Name:
+	case token.Claims.Subject != "system:serviceaccount:"+w.Namespace+":"+w.ServiceAccount:
 		return nil, none, refuse("assertion_subject_disagrees", nil)
-	case k.Secret != nil:
+	case claims.secret:
 		// A legacy token, as old as its Secret; it can be read by whoever reads Secrets.
 		return nil, none, refuse("assertion_bound_to_secret", nil)
-	case k.Pod == nil && k.Node != nil:
+	case !claims.pod && claims.node:
 		return nil, none, refuse("assertion_bound_to_node", nil)
-	case k.Pod != nil && (k.Pod.Name == "" || k.Pod.UID == ""):
+	case claims.pod && (w.Pod == "" || w.PodUID == ""):
 		return nil, none, refuse("assertion_claims", errors.New("the pod has no name or no UID"))
-	}
-	w := &rules.Workload{Namespace: k.Namespace, ServiceAccount: k.ServiceAccount.Name, ServiceAccountUID: k.ServiceAccount.UID}
-	if k.Pod != nil {
-		w.Pod, w.PodUID = k.Pod.Name, k.Pod.UID
 	}
 	return w, token.Claims.Expiry, nil
 }
