@@ -111,7 +111,7 @@ func served(d discovery.DiscoveryInterface) (bool, error) {
 func StripUnused(object any) (any, error) {
 	switch object := object.(type) {
 	case *certmanagerv1.CertificateRequest:
-		object.Spec.Request, object.Spec.Extra, object.Spec.Groups = nil, nil, nil
+		object.Spec.Extra, object.Spec.Groups = nil, nil
 		object.Status.CA = nil
 		object.ManagedFields = nil
 	case *certmanagerv1.Certificate:

@@ -3,6 +3,7 @@ package clientcertificate
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -58,7 +59,7 @@ func current(pins []v1alpha1.Pin) *v1alpha1.Pin {
 // readiness says whether a pinned certificate works, where nothing was refused.
 func readiness(o *observation, s sightings, pins []v1alpha1.Pin, doing progress) rules.Verdict {
 	pin := current(pins)
-	unpinned := pinOfRevision(o, s.revision, pins) < 0
+	unpinned := pinOfRevision(o, s, pins) < 0
 	switch {
 	case s.onCurrent.Reason != "" && unpinned:
 		return s.onCurrent
@@ -66,7 +67,7 @@ func readiness(o *observation, s sightings, pins []v1alpha1.Pin, doing progress)
 		return requestNotFound(o, s.revision)
 	case pin != nil && rules.Live(pin, o.object.Spec.Distrust, o.now):
 		return rules.Verdict{OK: true, Reason: v1alpha1.ReasonReady, Message: fmt.Sprintf(
-			"certificate %s is pinned to client %s until %s", pin.Thumbprint, rules.ClientID(o.client), date(pin.NotAfter))}
+			"certificate %s is pinned to client %s until %s", pin.Thumbprint, rules.ClientID(o.client), date(metav1.NewTime(rules.PinEnds(pin))))}
 	case pin != nil:
 		return refused(v1alpha1.ReasonCertificateNotYetValid, fmt.Sprintf(
 			"the certificate is valid from %s; it works then, without anybody's doing", date(pin.NotBefore)))
@@ -107,9 +108,14 @@ func requestNotFound(o *observation, revision int64) rules.Verdict {
 	if revision == 0 {
 		why = "is unknown here, as after a restore from a backup"
 	}
+	name := requestName(o.certificate.Name, revision)
 	for _, r := range o.requests {
-		if revisionOf(r) == revision {
-			why = fmt.Sprintf("was not made by cert-manager for an issuer that is allowed: %s is by user %q", r.Name, r.Spec.Username)
+		switch {
+		case revisionOf(r) != revision:
+		case r.Name == name:
+			why = fmt.Sprintf("was not made by cert-manager for this client and an issuer that is allowed: %s is by user %q", r.Name, r.Spec.Username)
+		case !strings.Contains(why, "by user"):
+			why = fmt.Sprintf("is missing: %s claims to be it and is not named %s; Lanyard needs cert-manager's feature gate StableCertificateRequestName, which is on by default", r.Name, name)
 		}
 	}
 	return refused(v1alpha1.ReasonCertificateRequestNotFound, fmt.Sprintf(

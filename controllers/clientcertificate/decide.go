@@ -35,6 +35,9 @@ type decision struct {
 func (p Policy) decide(o *observation) decision {
 	spec := &o.object.Spec
 	switch {
+	case o.clientDeleting:
+		return refuse(v1alpha1.ReasonClientNotFound, fmt.Sprintf(
+			"OAuthClient %q in namespace %s, which spec.clientRef names, is being deleted; create it again when it is gone", spec.ClientRef.Name, o.object.Namespace))
 	case o.client == nil:
 		return refuse(v1alpha1.ReasonClientNotFound, fmt.Sprintf(
 			"spec.clientRef names no OAuthClient %q in namespace %s; create it", spec.ClientRef.Name, o.object.Namespace))
@@ -45,6 +48,9 @@ func (p Policy) decide(o *observation) decision {
 			"this cluster has no cert-manager (its API cert-manager.io/v1 is not served), which makes and renews certificates; install it, or give a certificate with spec.pem")
 	case spec.Issuance != nil:
 		return p.decideIssuance(o)
+	case spec.CertificateRef != nil && o.deleting != nil:
+		return refuse(v1alpha1.ReasonCertificateNotFound, fmt.Sprintf(
+			"Certificate %q in namespace %s, which spec.certificateRef names, is being deleted; create it again when it is gone", spec.CertificateRef.Name, o.object.Namespace))
 	case spec.CertificateRef != nil && o.certificate == nil:
 		return refuse(v1alpha1.ReasonCertificateNotFound, fmt.Sprintf(
 			"spec.certificateRef names no Certificate %q in namespace %s; create it", spec.CertificateRef.Name, o.object.Namespace))

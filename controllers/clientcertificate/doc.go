@@ -7,6 +7,7 @@
 //
 //   - issuance.go decides what Certificate there is to be;
 //   - requests.go sees which certificates cert-manager's CertificateRequests prove;
+//   - genuine.go judges which of them cert-manager made for the Certificate;
 //   - leaf.go reads a certificate, and judges whether a client can use it;
 //   - pins.go keeps the durable record, status.pins;
 //   - conclude.go says it all in status.

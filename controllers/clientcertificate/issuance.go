@@ -44,6 +44,9 @@ func (p Policy) decideIssuance(o *observation) decision {
 			"spec.issuance.issuerRef %s is not allowed in namespace %s; whoever runs the platform can allow it with the namespace's annotation %s: %s",
 			name, o.object.Namespace, v1alpha1.AnnotationIssuers, name))
 	}
+	if o.deleting != nil {
+		return decision{} // made again when it is gone
+	}
 	if rival := olderRival(own, o.rivals); rival != nil {
 		return refuse(v1alpha1.ReasonSecretNameInUse, fmt.Sprintf(
 			"spec.issuance.secretName %q is used by Certificate %s/%s; choose another secretName", issuance.SecretName, rival.Namespace, rival.Name))
@@ -91,7 +94,10 @@ func olderRival(own *certmanagerv1.Certificate, rivals []*certmanagerv1.Certific
 // speaks of this generation of the spec, because certificateRef sets it too.
 func secretNameKnown(o *observation) bool {
 	name := o.object.Spec.Issuance.SecretName
-	return o.certificate != nil && o.certificate.Annotations[v1alpha1.AnnotationSecretNameChecked] == name ||
+	annotated := func(c *certmanagerv1.Certificate) bool {
+		return c != nil && c.Annotations[v1alpha1.AnnotationSecretNameChecked] == name
+	}
+	return annotated(o.certificate) || annotated(o.deleting) ||
 		o.object.Status.SecretName == name && o.object.Status.ObservedGeneration == o.object.Generation
 }
 
@@ -133,6 +139,9 @@ func (p Policy) check(o *observation) *certmanagerv1.Certificate {
 	c := &certmanagerv1.Certificate{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: object.Namespace, Name: object.Name,
+			// Emptied rather than left out: first wrote it with a create, and an apply
+			// takes away only what an apply wrote.
+			Annotations: map[string]string{v1alpha1.AnnotationSecretNameChecked: ""},
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: v1alpha1.SchemeGroupVersion.String(), Kind: kind, Name: object.Name, UID: object.UID, Controller: new(true),
 			}},
@@ -140,7 +149,7 @@ func (p Policy) check(o *observation) *certmanagerv1.Certificate {
 		Spec: certmanagerv1.CertificateSpec{
 			SecretName: issuance.SecretName, Duration: issuance.Duration, RenewBefore: issuance.RenewBefore,
 			IssuerRef:            checkIssuer,
-			URIs:                 []string{fmt.Sprintf("spiffe://%s/ns/%s/oauthclient/%s", p.TrustDomain, object.Namespace, o.client.Name)},
+			URIs:                 []string{p.spiffeID(object)},
 			Usages:               []certmanagerv1.KeyUsage{certmanagerv1.UsageDigitalSignature, certmanagerv1.UsageClientAuth},
 			RevisionHistoryLimit: new(int32(revisionHistory)),
 			PrivateKey: &certmanagerv1.CertificatePrivateKey{

@@ -106,11 +106,7 @@ func parseDER(der []byte) (leaf, error) {
 // it can. A self-signed CA certificate, as `openssl req -x509` makes it, can: it is
 // pinned itself, and no chain is looked at.
 func (l leaf) usable() error {
-	block, _ := pem.Decode([]byte(l.pem))
-	if block == nil {
-		return errors.New("it holds no certificate")
-	}
-	certificate, err := x509.ParseCertificate(block.Bytes)
+	certificate, err := l.certificate()
 	if err != nil {
 		return err
 	}
@@ -125,6 +121,14 @@ func (l leaf) usable() error {
 		return errors.New("its key usage does not allow digital signatures; have it made with the usage digitalSignature")
 	}
 	return usableKey(certificate.PublicKey)
+}
+
+func (l leaf) certificate() (*x509.Certificate, error) {
+	block, _ := pem.Decode([]byte(l.pem))
+	if block == nil {
+		return nil, errors.New("it holds no certificate")
+	}
+	return x509.ParseCertificate(block.Bytes)
 }
 
 func usableKey(key any) error {

@@ -20,6 +20,8 @@ type observation struct {
 	object *v1alpha1.ClientCertificate
 	// client that the certificate is for; nil if there is none.
 	client *v1alpha1.OAuthClient
+	// clientDeleting says that there is one, which is being deleted: it counts as none.
+	clientDeleting bool
 	// namespace's policy; nil if it is not known.
 	namespace *rules.Namespace
 	// certManager says whether cert-manager is installed.
@@ -27,6 +29,9 @@ type observation struct {
 	// certificate is the one that spec.certificateRef names, or for spec.issuance the
 	// one that object controls; nil if there is none.
 	certificate *certmanagerv1.Certificate
+	// deleting is that Certificate while it is being deleted, which somebody's
+	// finalizer may draw out: it counts as none, and is not written to.
+	deleting *certmanagerv1.Certificate
 	// foreign is a Certificate of the name that issuance wants, which object does not control.
 	foreign *certmanagerv1.Certificate
 	// rivals are the other Certificates of the namespace with issuance's secretName.
@@ -44,6 +49,9 @@ func (r *reconciler) observe(ctx context.Context, object *v1alpha1.ClientCertifi
 	o := &observation{now: r.now(), object: object, certManager: installed}
 	if o.client, err = get(ctx, r.client, object.Namespace, object.Spec.ClientRef.Name, &v1alpha1.OAuthClient{}); err != nil {
 		return nil, err
+	}
+	if o.client != nil && o.client.DeletionTimestamp != nil {
+		o.client, o.clientDeleting = nil, true
 	}
 	if object.Spec.Issuance == nil && object.Spec.CertificateRef == nil || !o.certManager {
 		return o, nil
@@ -77,6 +85,9 @@ func (r *reconciler) observeCertificate(ctx context.Context, o *observation) err
 			return err
 		}
 		o.rivals = rivalsOf(name, pointers(list.Items))
+	}
+	if certificate != nil && certificate.DeletionTimestamp != nil {
+		o.deleting, certificate = certificate, nil
 	}
 	if certificate == nil {
 		return nil

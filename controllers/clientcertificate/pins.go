@@ -28,9 +28,15 @@ func keepPins(o *observation, s sightings) []v1alpha1.Pin {
 	pins = slices.DeleteFunc(pins, gone)
 
 	retire := func(p *v1alpha1.Pin) {
-		if p.State != v1alpha1.PinPrevious || p.RetiresAt == nil {
+		p.State = v1alpha1.PinPrevious
+		if p.RetiresAt == nil {
 			at := metav1.NewTime(o.now.Add(overlap(o.object)).UTC().Truncate(time.Second))
-			p.State, p.RetiresAt = v1alpha1.PinPrevious, &at
+			p.RetiresAt = &at
+		}
+	}
+	for i := range pins {
+		if pins[i].State == v1alpha1.PinCurrent && s.disproves(&pins[i]) {
+			retire(&pins[i])
 		}
 	}
 	current := currentOf(o, s, pins)
@@ -65,9 +71,9 @@ func currentOf(o *observation, s sightings, pins []v1alpha1.Pin) *v1alpha1.Pin {
 		pin := s.current.pin(v1alpha1.PinCurrent, s.current.revision)
 		return &pin
 	}
-	if i := pinOfRevision(o, s.revision, pins); i >= 0 {
+	if i := pinOfRevision(o, s, pins); i >= 0 {
 		pin := pins[i]
-		pin.State, pin.RetiresAt = v1alpha1.PinCurrent, nil
+		pin.State = v1alpha1.PinCurrent
 		return &pin
 	}
 	return nil
@@ -76,19 +82,35 @@ func currentOf(o *observation, s sightings, pins []v1alpha1.Pin) *v1alpha1.Pin {
 // pinOfRevision finds the pin of the Certificate's revision, -1 if there is none.
 // Revisions count anew in every Certificate, so that the end of the certificate
 // must agree too: it stands in the Certificate's status.
-func pinOfRevision(o *observation, revision int64, pins []v1alpha1.Pin) int {
-	if revision == 0 || o.certificate == nil {
+func pinOfRevision(o *observation, s sightings, pins []v1alpha1.Pin) int {
+	if s.revision == 0 || o.certificate == nil {
 		return -1
 	}
 	ends := o.certificate.Status.NotAfter
 	return slices.IndexFunc(pins, func(p v1alpha1.Pin) bool {
-		return p.Revision == revision && ends != nil && p.NotAfter.Equal(ends)
+		return p.Revision == s.revision && ends != nil && p.NotAfter.Equal(ends) && !s.disproves(&p)
 	})
 }
 
-// put replaces the pin of the same certificate, or adds pin.
+// disproves says whether pin cannot be the certificate of the revision that it was
+// pinned for: cert-manager asked for one with another key.
+func (s sightings) disproves(pin *v1alpha1.Pin) bool {
+	if s.asked == nil || pin.Revision != s.revision {
+		return false
+	}
+	l, err := parsePEM(pin.Certificate)
+	return err == nil && !l.holds(s.asked)
+}
+
+// put replaces the pin of the same certificate, or adds pin. When it retires, if that
+// was decided once, stays: what makes a replaced certificate the current one again is
+// the Certificate's status, which others may write. spec.pem is different: there
+// the owner says it.
 func put(pins []v1alpha1.Pin, pin v1alpha1.Pin) []v1alpha1.Pin {
 	if i := slices.IndexFunc(pins, func(p v1alpha1.Pin) bool { return p.Thumbprint == pin.Thumbprint }); i >= 0 {
+		if pin.Revision > 0 {
+			pin.RetiresAt = pins[i].RetiresAt
+		}
 		pins[i] = pin
 		return pins
 	}

@@ -89,7 +89,7 @@ func TestPins(t *testing.T) {
 	tests := map[string]struct {
 		before   string
 		revision int
-		requests string // "1 A, 2 B"
+		requests string // "1 A, 2 B"; "1 A/B" holds A and asks for the key of B
 		pem      string
 		distrust []string
 		notAfter string // whose end stands in the Certificate's status
@@ -110,9 +110,28 @@ func TestPins(t *testing.T) {
 		"another Certificate's revision of the same number is not this one": {
 			before: "Current A 1", revision: 1, notAfter: "B", want: "Current A 1", ready: "CertificateRequestNotFound",
 		},
-		"two for the current revision count for none":              {revision: 1, requests: "1 A, 1 B", want: "", ready: "CertificateRequestAmbiguous"},
-		"two for the current revision end no pin":                  {before: "Current A 1", revision: 1, requests: "1 A, 1 B", notAfter: "A", want: "Current A 1", ready: "Ready"},
-		"two for the next revision count for none":                 {before: "Current A 1", revision: 1, requests: "1 A, 2 B, 2 C", want: "Current A 1", ready: "Ready"},
+		"a revision that is set back changes nothing": {
+			before: "Current B 2, Previous A 1 +10m", revision: 1, requests: "1 A, 2 B", want: "Current B 2, Previous A 1 +10m", ready: "Ready",
+		},
+		"nor does it bring back a pin that retired": {before: "Current B 2", revision: 1, requests: "1 A, 2 B", want: "Current B 2", ready: "Ready"},
+		"without the newer request it is current again, and retires when it was to": {
+			before: "Current B 2, Previous A 1 +10m", revision: 1, requests: "1 A", want: "Current A 1 +10m, Previous B 2 +15m", ready: "Ready",
+		},
+		"the same without any request": {
+			before: "Current B 2, Previous A 1 +10m", revision: 1, notAfter: "A", want: "Current A 1 +10m, Previous B 2 +15m", ready: "Ready",
+		},
+		"replaced once more it retires when it was to": {
+			before: "Current A 1 +10m, Previous B 2 +14m", revision: 2, requests: "2 C", want: "Current C 2, Previous B 2 +14m, Previous A 1 +10m", ready: "Ready",
+		},
+		"one that was given up and comes again retires when it was to": {
+			before: "Current A 1, Previous B 2 +10m", revision: 1, requests: "1 A, 2 B", want: "Current A 1, Next B 2 +10m", ready: "Ready",
+		},
+		"one with another key than was asked for is not current any more": {
+			before: "Current A 1", revision: 1, requests: "1 A/B", notAfter: "A", want: "Previous A 1 +15m", ready: "CertificateInvalid",
+		},
+		"one with another key than was asked for never becomes current": {
+			before: "Current A 1, Next B 2", revision: 2, requests: "2 B/C", notAfter: "B", want: "Current A 1, Next B 2", ready: "CertificateInvalid",
+		},
 		"a distrusted one ends at once":                            {before: "Current A 1", revision: 1, requests: "1 A", distrust: []string{"A"}, want: "", ready: "Distrusted"},
 		"a distrusted previous one ends at once":                   {before: "Current B 2, Previous A 1 +10m", revision: 2, requests: "2 B", distrust: []string{"A"}, want: "Current B 2", ready: "Ready"},
 		"a distrusted next one is never pinned":                    {before: "Current A 1", revision: 1, requests: "1 A, 2 B", distrust: []string{"B"}, want: "Current A 1", ready: "Ready"},
@@ -136,7 +155,12 @@ func TestPins(t *testing.T) {
 				var revision int
 				var certificate string
 				if n, _ := fmt.Sscan(part, &revision, &certificate); n == 2 {
-					o.requests = append(o.requests, request(revision, c.texts[certificate]))
+					holds, asks, differ := strings.Cut(certificate, "/")
+					r := request(revision, c.texts[holds])
+					if differ {
+						r.Spec.Request = csr(c.texts[asks], checkoutURI)
+					}
+					o.requests = append(o.requests, r)
 				}
 			}
 			for _, d := range test.distrust {
@@ -292,5 +316,19 @@ func TestRefusalsComeBeforeEverything(t *testing.T) {
 	rejected := refused(v1alpha1.ReasonRejected, "no")
 	if got := readyOf(conclude(observed(), sightings{}, decision{}, rejected).status); got.Reason != v1alpha1.ReasonRejected {
 		t.Errorf("Ready: %v; want what the API server said", got)
+	}
+}
+
+// Where cert-manager's requests have no stable names nothing can be pinned.
+func TestTellsOfTheFeatureThatIsOff(t *testing.T) {
+	o := observed()
+	r := request(1, madePEM(t, -time.Hour, time.Hour))
+	r.Name = "checkout-x7k2p"
+	o.requests = []*certmanagerv1.CertificateRequest{r}
+	end := conclude(o, policy.see(o), decision{}, rules.Verdict{})
+	got := readyOf(end.status)
+	if got.Reason != v1alpha1.ReasonCertificateRequestNotFound || len(end.status.Pins) != 0 ||
+		!strings.Contains(got.Message, "StableCertificateRequestName") || !strings.Contains(got.Message, "checkout-x7k2p") {
+		t.Errorf("Ready: %s: %s, %d pins; want the hint, and none", got.Reason, got.Message, len(end.status.Pins))
 	}
 }

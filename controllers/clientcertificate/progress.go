@@ -44,6 +44,10 @@ func progressOf(o *observation, s sightings) progress {
 		return progress{reason: v1alpha1.ReasonNotIssuing, message: "a certificate in spec.pem is not renewed by Lanyard; replace it before it expires"}
 	}
 	c := o.certificate
+	if o.deleting != nil && o.object.Spec.Issuance != nil {
+		return progress{issuing: true, reason: v1alpha1.ReasonIssuing, message: fmt.Sprintf(
+			"waits until Certificate %s/%s, which is being deleted, is gone", o.deleting.Namespace, o.deleting.Name)}
+	}
 	if c == nil {
 		return progress{reason: v1alpha1.ReasonNotIssuing, message: "there is no Certificate yet"}
 	}

@@ -1,14 +1,15 @@
 package clientcertificate
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,24 +33,51 @@ var policy = Policy{AllowedIssuers: []string{"ClusterIssuer/ca"}, CertManagerUse
 // madePEM makes a certificate that is valid in a time around noon.
 func madePEM(tb testing.TB, from, to time.Duration) string {
 	tb.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
-	}
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
 		tb.Fatal(err)
 	}
+	key := keyFor(serial)
 	template := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: "checkout"},
 		NotBefore: noon.Add(from), NotAfter: noon.Add(to), KeyUsage: x509.KeyUsageDigitalSignature,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
+
+// keyFor makes the key of the certificate that madePEM made with serial.
+func keyFor(serial *big.Int) ed25519.PrivateKey {
+	seed := sha256.Sum256(serial.Bytes())
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+// csr makes the request for the first certificate in text, of madePEM's, or for
+// another key if there is none.
+func csr(text, uri string) []byte {
+	key := keyFor(big.NewInt(1))
+	if block, _ := pem.Decode([]byte(text)); block != nil {
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			panic(err)
+		}
+		key = keyFor(certificate.SerialNumber)
+	}
+	san, err := url.Parse(uri)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{URIs: []*url.URL{san}}, key)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})
+}
+
+const checkoutURI = "spiffe://cluster.local/ns/shop/oauthclient/checkout"
 
 func leafOf(t *testing.T, text string) leaf {
 	t.Helper()
@@ -94,7 +122,7 @@ func request(revision int, text string) *certmanagerv1.CertificateRequest {
 			OwnerReferences: []metav1.OwnerReference{{APIVersion: "cert-manager.io/v1", Kind: "Certificate", Name: "checkout", UID: "certificate", Controller: new(true)}},
 		},
 		Spec: certmanagerv1.CertificateRequestSpec{
-			Username: certManagerName, IssuerRef: cmmeta.IssuerReference{Name: "ca", Kind: "ClusterIssuer", Group: "cert-manager.io"},
+			Request: csr(text, checkoutURI), Username: certManagerName, IssuerRef: cmmeta.IssuerReference{Name: "ca", Kind: "ClusterIssuer", Group: "cert-manager.io"},
 		},
 		Status: certmanagerv1.CertificateRequestStatus{
 			Certificate: []byte(text),
@@ -203,7 +231,7 @@ func checked() v1alpha1.ClientCertificateStatus {
 func TestLongNamesStandWhereTheyFit(t *testing.T) {
 	o := observed()
 	long := strings.Repeat("x", 64)
-	o.client.Name, o.object.Name = long, long
+	o.client.Name, o.object.Name, o.object.Spec.ClientRef.Name = long, long, long
 	c := policy.final(o)
 	if c.Spec.CommonName != "" || len(c.Labels) != 0 {
 		t.Errorf("commonName %q, labels %v; want none: both are too long", c.Spec.CommonName, c.Labels)
@@ -234,6 +262,20 @@ func TestOnlyGenuineRequestsAreSeen(t *testing.T) {
 		"of a negative revision": {func(r *certmanagerv1.CertificateRequest) {
 			r.Annotations[certmanagerv1.CertificateRequestRevisionAnnotationKey] = "-1"
 		}, false},
+		"moved from another Certificate":            {func(r *certmanagerv1.CertificateRequest) { r.Name = "packing-1" }, false},
+		"moved to another revision":                 {func(r *certmanagerv1.CertificateRequest) { r.Name = "checkout-2" }, false},
+		"of a name that cert-manager does not give": {func(r *certmanagerv1.CertificateRequest) { r.Name = "checkout-x7k2p" }, false},
+		"made before the Certificate": {func(r *certmanagerv1.CertificateRequest) {
+			r.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour - time.Second))
+		}, false},
+		"made with the Certificate": {func(r *certmanagerv1.CertificateRequest) { r.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour)) }, true},
+		"being deleted":             {func(r *certmanagerv1.CertificateRequest) { r.DeletionTimestamp = &metav1.Time{Time: noon} }, false},
+		"for another key":           {func(r *certmanagerv1.CertificateRequest) { r.Spec.Request = csr("", checkoutURI) }, false},
+		"for no key":                {func(r *certmanagerv1.CertificateRequest) { r.Spec.Request = nil }, false},
+		"for a broken key":          {func(r *certmanagerv1.CertificateRequest) { r.Spec.Request = r.Spec.Request[40:] }, false},
+		"for another client":        {func(r *certmanagerv1.CertificateRequest) { r.Spec.Request = csr(text, checkoutURI+"-b") }, false},
+		"of an issuer that is allowed and not wanted": {func(r *certmanagerv1.CertificateRequest) { r.Spec.IssuerRef.Name = "ca-b" }, false},
+		"of the wanted issuer, its group left out":    {func(r *certmanagerv1.CertificateRequest) { r.Spec.IssuerRef.Group = "" }, true},
 		"not signed yet": {func(r *certmanagerv1.CertificateRequest) { r.Status.Conditions = nil }, false},
 		"denied": {func(r *certmanagerv1.CertificateRequest) {
 			r.Status.Conditions = append(r.Status.Conditions, deniedCondition)
@@ -246,10 +288,17 @@ func TestOnlyGenuineRequestsAreSeen(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			o := observed()
+			o.certificate.CreationTimestamp = metav1.NewTime(noon.Add(-time.Hour))
 			r := request(1, text)
+			r.CreationTimestamp = metav1.NewTime(noon)
 			test.change(r)
+			if _, err := StripUnused(r); err != nil { // what is needed must be in the cache
+				t.Fatal(err)
+			}
 			o.requests = []*certmanagerv1.CertificateRequest{r}
-			s := policy.see(o)
+			p := policy
+			p.AllowedIssuers = append(p.AllowedIssuers, "ClusterIssuer/ca-b")
+			s := p.see(o)
 			if seen := s.current != nil; seen != test.seen || s.next != nil {
 				t.Errorf("current %v, next %v; want it seen as current: %t", s.current, s.next, test.seen)
 			}
@@ -261,3 +310,42 @@ func TestOnlyGenuineRequestsAreSeen(t *testing.T) {
 }
 
 var deniedCondition = certmanagerv1.CertificateRequestCondition{Type: certmanagerv1.CertificateRequestConditionDenied, Status: cmmeta.ConditionTrue}
+
+// What cert-manager really does is shown by TestPinsTheCertificateOfALongName.
+func TestRequestName(t *testing.T) {
+	long := strings.Repeat("a", 167) + "." + strings.Repeat("b", 80)
+	tests := map[string]struct {
+		certificate string
+		revision    int64
+		want        string
+	}{
+		"a short name":             {"checkout", 12, "checkout-12"},
+		"the longest that is kept": {strings.Repeat("a", 233), 1, strings.Repeat("a", 233) + "-1"},
+		"a longer one is hashed, and never cut after a dot": {
+			long, 1, strings.Repeat("a", 167) + fmt.Sprintf("-%x-1", sha256.Sum256([]byte(long))),
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := requestName(test.certificate, test.revision); got != test.want {
+				t.Errorf("%s; want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// Whoever may create CertificateRequests writes what is read.
+func FuzzSigningRequest(f *testing.F) {
+	good := csr("", checkoutURI)
+	for _, seed := range [][]byte{nil, good, good[:60], []byte("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n")} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := &certmanagerv1.CertificateRequest{Spec: certmanagerv1.CertificateRequestSpec{Request: text}}
+		if signing := signingRequest(r); signing != nil {
+			_ = uris(signing)
+		} else if keyOf(r) != nil {
+			t.Error("a key of no request")
+		}
+	})
+}

@@ -1,12 +1,10 @@
 package clientcertificate
 
 import (
+	"crypto"
 	"fmt"
-	"slices"
-	"strconv"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
-	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
@@ -29,6 +27,9 @@ type sightings struct {
 	pending *certmanagerv1.CertificateRequest
 	// revision is the Certificate's own; 0 if it has none yet.
 	revision int64
+	// asked is the key that cert-manager asked a certificate of this revision for; nil
+	// if that is not known any more.
+	asked crypto.PublicKey
 	// onCurrent and onNext say why there is none although something claims to be one.
 	onCurrent, onNext rules.Verdict
 }
@@ -41,18 +42,16 @@ func (p Policy) see(o *observation) sightings {
 	case o.certificate == nil:
 		return sightings{}
 	}
-	var s sightings
-	if r := o.certificate.Status.Revision; r != nil {
-		s.revision = int64(*r)
-	}
+	s := sightings{revision: p.revision(o)}
 	if s.revision > 0 {
 		s.current, s.onCurrent = p.candidate(o, s.revision)
+		if r := p.requestOf(o, s.revision); r != nil {
+			s.asked = keyOf(r)
+		}
 	}
 	s.next, s.onNext = p.candidate(o, s.revision+1)
-	for _, r := range o.requests {
-		if revisionOf(r) == s.revision+1 && p.genuine(o, r) && !issued(r) {
-			s.pending = r
-		}
+	if r := p.requestOf(o, s.revision+1); r != nil && !issued(r) {
+		s.pending = r
 	}
 	return s
 }
@@ -68,62 +67,52 @@ func seePEM(text string) sightings {
 	return sightings{current: &sighting{leaf: l}}
 }
 
-// candidate returns the certificate of one revision: that of the only
-// CertificateRequest that cert-manager itself has made for it. Of two, neither
-// counts, because nobody could say which one is in the Secret.
+// candidate returns the certificate of one revision: that of the CertificateRequest
+// that cert-manager itself has made for it. There can be only one: they have one name.
 func (p Policy) candidate(o *observation, revision int64) (*sighting, rules.Verdict) {
-	requests := slices.DeleteFunc(slices.Clone(o.requests), func(r *certmanagerv1.CertificateRequest) bool {
-		return revisionOf(r) != revision || !p.genuine(o, r) || !issued(r)
-	})
-	switch len(requests) {
-	case 0:
+	request := p.requestOf(o, revision)
+	if request == nil || !issued(request) {
 		return nil, rules.Verdict{}
-	case 1:
-	default:
-		return nil, refused(v1alpha1.ReasonCertificateRequestAmbiguous, fmt.Sprintf(
-			"the CertificateRequests %s and %s both claim revision %d of Certificate %s, so neither is pinned; delete the one that is wrong",
-			requests[0].Name, requests[1].Name, revision, o.certificate.Name))
 	}
-	request := requests[0]
 	l, err := parseFirst(request.Status.Certificate)
 	if err == nil {
 		err = l.usable()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, refused(v1alpha1.ReasonCertificateInvalid, fmt.Sprintf(
 			"the certificate of revision %d of Certificate %s cannot be used: %v", revision, o.certificate.Name, err))
+	case !l.holds(keyOf(request)):
+		// Whoever may write the status of CertificateRequests must not choose the key.
+		return nil, refused(v1alpha1.ReasonCertificateInvalid, fmt.Sprintf(
+			"the certificate in the status of CertificateRequest %s has another key than spec.request asks for, so somebody else than the issuer may have put it there; %s",
+			request.Name, renew(o)))
 	}
 	return &sighting{leaf: l, revision: revision, request: request}, rules.Verdict{}
 }
 
-// genuine says whether cert-manager made r for the Certificate. An owner reference
-// and a revision anybody can write who may create CertificateRequests; the username
-// is written by cert-manager's admission from who really asked, and never changes.
-func (p Policy) genuine(o *observation, r *certmanagerv1.CertificateRequest) bool {
-	return o.certificate.UID != "" && ownerOf(r).UID == o.certificate.UID &&
-		r.Spec.Username == p.CertManagerUsername &&
-		(o.object.Spec.Issuance == nil || p.allowed(o, r.Spec.IssuerRef))
+// requestOf returns the genuine CertificateRequest of a revision, nil if there is none.
+func (p Policy) requestOf(o *observation, revision int64) *certmanagerv1.CertificateRequest {
+	for _, r := range o.requests {
+		if revisionOf(r) == revision && p.genuine(o, r) {
+			return r
+		}
+	}
+	return nil
 }
 
-// allowed holds the rule of issuers also against a Certificate of ours that
-// somebody has changed: what another issuer signs is not pinned.
-func (p Policy) allowed(o *observation, ref cmmeta.IssuerReference) bool {
-	return rules.IssuerAllowed(v1alpha1.IssuerReference{Name: ref.Name, Kind: ref.Kind, Group: ref.Group}, o.namespace, p.AllowedIssuers)
-}
-
-// issued says whether r was approved and has its certificate.
-func issued(r *certmanagerv1.CertificateRequest) bool {
-	denied := conditionOf(r, certmanagerv1.CertificateRequestConditionDenied)
-	ready := conditionOf(r, certmanagerv1.CertificateRequestConditionReady)
-	return (denied == nil || denied.Status != cmmeta.ConditionTrue) &&
-		ready != nil && ready.Status == cmmeta.ConditionTrue && len(r.Status.Certificate) > 0
-}
-
-// revisionOf returns the revision that r claims; 0 if none.
-func revisionOf(r *certmanagerv1.CertificateRequest) int64 {
-	revision, err := strconv.ParseInt(r.Annotations[certmanagerv1.CertificateRequestRevisionAnnotationKey], 10, 64)
-	if err != nil || revision < 0 {
+// revision is the Certificate's; 0 if it has none yet. It never goes back in one
+// Certificate: who may write its status could otherwise make a replaced certificate
+// the current one again, for as long as they like.
+func (p Policy) revision(o *observation) int64 {
+	if o.certificate.Status.Revision == nil {
 		return 0
+	}
+	revision := int64(*o.certificate.Status.Revision)
+	if pin := current(o.object.Status.Pins); pin != nil && pin.Revision > revision {
+		if reached, _ := p.candidate(o, pin.Revision); reached != nil && reached.thumbprint == pin.Thumbprint {
+			return pin.Revision
+		}
 	}
 	return revision
 }

@@ -100,10 +100,12 @@ func SetupWithManager(mgr ctrl.Manager, config Config) error {
 	return mgr.Add(r.certManager)
 }
 
-// comesOrGoes passes what a client's existence is about: its client id, which stands
-// in certificates, can never change.
+// comesOrGoes passes what a client's existence is about, which ends when its deletion
+// begins: its client id, which stands in certificates, can never change.
 func comesOrGoes() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(event.UpdateEvent) bool { return false }}
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return (e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil)
+	}}
 }
 
 func addIndexes(ctx context.Context, mgr ctrl.Manager) error {

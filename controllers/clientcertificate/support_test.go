@@ -55,12 +55,17 @@ func newWorld(t *testing.T, annotations map[string]string) world {
 	t.Helper()
 	w := world{T: t, env: env, namespace: env.Namespace(t, nil, annotations).Name}
 	w.runController(time.Now)
-	w.create(&v1alpha1.OAuthClient{ObjectMeta: w.meta("checkout"), Spec: v1alpha1.OAuthClientSpec{
+	w.createClient("checkout")
+	return w
+}
+
+func (w world) createClient(name string) {
+	w.Helper()
+	w.create(&v1alpha1.OAuthClient{ObjectMeta: w.meta(name), Spec: v1alpha1.OAuthClientSpec{
 		Authentication: v1alpha1.ClientAuthentication{Certificate: &v1alpha1.CertificateCredential{
 			Methods: []v1alpha1.CertificateMethod{"tls_client_auth"},
 		}},
 	}})
-	return w
 }
 
 func (w world) runController(now func() time.Time) {
