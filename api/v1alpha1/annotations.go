@@ -25,6 +25,9 @@ const (
 	// AnnotationSecretNameChecked stands on a Certificate that Lanyard made, once
 	// it is known that no older Secret has the name; its value is that name.
 	AnnotationSecretNameChecked = "lanyard.dev/secret-name-checked"
+	// AnnotationSecretNameLookedAt stands on a Certificate that Lanyard made while its
+	// Secret's name is taken; its value is when cert-manager was last made to look.
+	AnnotationSecretNameLookedAt = "lanyard.dev/secret-name-looked-at"
 	// LabelClientCertificate stands on a Certificate that Lanyard made; its value
 	// is the name of the ClientCertificate.
 	LabelClientCertificate = "lanyard.dev/client-certificate"

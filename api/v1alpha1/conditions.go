@@ -103,8 +103,6 @@ const (
 	// ReasonCertificateRequestNotFound: the adopted Certificate is ready, but the
 	// CertificateRequest of its revision is gone. Renew it.
 	ReasonCertificateRequestNotFound = "CertificateRequestNotFound"
-	// ReasonCertificateRequestAmbiguous: two CertificateRequests claim the same revision; neither counts.
-	ReasonCertificateRequestAmbiguous = "CertificateRequestAmbiguous"
 	// ReasonInvalidPEM: spec.pem is not one PEM-encoded certificate.
 	ReasonInvalidPEM = "InvalidPEM"
 	// ReasonCertificateInvalid: the certificate cannot be used for client authentication.

@@ -30,6 +30,9 @@ func conclude(o *observation, s sightings, d decision, rejected rules.Verdict) c
 	}
 	if ready.Reason == "" {
 		ready = readiness(o, s, pins, doing)
+	} else if pin := current(pins); pin != nil && o.client != nil && rules.Live(pin, o.object.Spec.Distrust, o.now) {
+		// What is declared does not serve, and what was pinned before still does.
+		ready.Message += "; the certificate that is pinned already works on until " + date(metav1.NewTime(rules.PinEnds(pin)))
 	}
 	generation := o.object.Generation
 	conditions := status.Ready(o.object.Status.Conditions, ready, generation, o.now)

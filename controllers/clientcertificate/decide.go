@@ -2,6 +2,7 @@ package clientcertificate
 
 import (
 	"fmt"
+	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 
@@ -29,6 +30,8 @@ type decision struct {
 	// refusal says why the source does not serve as it is declared; its Reason is
 	// empty if it does.
 	refusal rules.Verdict
+	// again is after how long to decide anew although nothing was heard; zero: never.
+	again time.Duration
 }
 
 // decide says what to do about the Certificate, from what was observed alone.

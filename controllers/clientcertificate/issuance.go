@@ -3,10 +3,12 @@ package clientcertificate
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
@@ -69,11 +71,35 @@ func (p Policy) decideIssuance(o *observation) decision {
 	case seen.Reason == secretDoesNotExist:
 		return decision{apply: p.final(o)}
 	default:
-		return refuse(v1alpha1.ReasonSecretNameInUse, fmt.Sprintf(
+		d := refuse(v1alpha1.ReasonSecretNameInUse, fmt.Sprintf(
 			"Secret %s/%s exists already, and Lanyard neither reads nor overwrites Secrets; if it is left from an earlier certificate delete it (kubectl -n %[1]s delete secret %[2]s), or choose another spec.issuance.secretName",
 			o.object.Namespace, issuance.SecretName))
+		return p.lookAgain(o, d)
 	}
 }
+
+// lookAgain has cert-manager look at the Secret's name from time to time. It does not
+// hear of the end of a Secret that it never had to do with, but it looks whenever the
+// Certificate changes: soon after the name was found to be taken, when somebody is at
+// it, and less often later.
+func (p Policy) lookAgain(o *observation, d decision) decision {
+	d.again = lookSoonest
+	if c := meta.FindStatusCondition(o.object.Status.Conditions, v1alpha1.ConditionReady); c != nil {
+		d.again = min(max(o.now.Sub(c.LastTransitionTime.Time)/4, lookSoonest), lookLatest)
+	}
+	last, err := time.Parse(time.RFC3339, o.certificate.Annotations[v1alpha1.AnnotationSecretNameLookedAt])
+	if err == nil && o.now.Sub(last) < d.again {
+		return d
+	}
+	d.apply = p.check(o)
+	d.apply.Annotations[v1alpha1.AnnotationSecretNameLookedAt] = o.now.UTC().Format(time.RFC3339)
+	return d
+}
+
+const (
+	lookSoonest = 3 * time.Second
+	lookLatest  = 2 * time.Minute
+)
 
 // olderRival returns another Certificate that has the Secret: the oldest one, as
 // cert-manager itself decides. A Certificate of ours that is not there yet is

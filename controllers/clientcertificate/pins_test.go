@@ -238,10 +238,10 @@ func TestConcludeNamesTheNextMomentOfChange(t *testing.T) {
 			if got := end.next.Sub(noon); got != test.want {
 				t.Errorf("next change in %s; want %s", got, test.want)
 			}
-			if got := result(o, end, false).RequeueAfter; got != test.want {
+			if got := result(o, end, decision{}, false).RequeueAfter; got != test.want {
 				t.Errorf("requeued after %s; want %s", got, test.want)
 			}
-			if got := result(o, end, true).RequeueAfter; got != min(test.want, retryRejected) {
+			if got := result(o, end, decision{}, true).RequeueAfter; got != min(test.want, retryRejected) {
 				t.Errorf("after a refusal requeued after %s; want a minute at most", got)
 			}
 		})

@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/status"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
@@ -348,4 +349,39 @@ func FuzzSigningRequest(f *testing.F) {
 			t.Error("a key of no request")
 		}
 	})
+}
+
+// cert-manager does not hear of the end of every Secret: it is made to look again,
+// soon at first and less often later, and not at every reconciliation.
+func TestATakenSecretNameIsLookedAtAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		taken, looked time.Duration // ago; zero: never
+		looks         bool
+		again         time.Duration
+	}{
+		"just found out":             {0, 0, true, lookSoonest},
+		"looked at a moment ago":     {4 * time.Second, time.Second, false, lookSoonest},
+		"and a little later":         {8 * time.Second, 5 * time.Second, true, lookSoonest},
+		"taken for minutes":          {2 * time.Minute, 10 * time.Second, false, 30 * time.Second},
+		"taken for minutes, and due": {2 * time.Minute, 31 * time.Second, true, 30 * time.Second},
+		"taken for days":             {48 * time.Hour, time.Minute, false, lookLatest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := observed()
+			checking(o, "MissingData", 1)
+			if tc.taken > 0 {
+				o.object.Status.Conditions = status.Ready(nil, refused(v1alpha1.ReasonSecretNameInUse, ""), 1, o.now.Add(-tc.taken))
+			}
+			if tc.looked > 0 {
+				o.certificate.Annotations = map[string]string{v1alpha1.AnnotationSecretNameLookedAt: o.now.Add(-tc.looked).UTC().Format(time.RFC3339)}
+			}
+			d := policy.decide(o)
+			if d.refusal.Reason != v1alpha1.ReasonSecretNameInUse || (d.apply != nil) != tc.looks || d.again != tc.again {
+				t.Errorf("refused %q, looks %t, again in %s; want %t, %s", d.refusal.Reason, d.apply != nil, d.again, tc.looks, tc.again)
+			}
+			if d.apply != nil && d.apply.Spec.IssuerRef != checkIssuer {
+				t.Errorf("looks with the issuer %v", d.apply.Spec.IssuerRef)
+			}
+		})
+	}
 }

@@ -70,7 +70,7 @@ func (r *reconciler) reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		}
 		r.tell(ctx, o, seen, end.status)
 	}
-	return result(o, end, rejected.Reason != ""), nil
+	return result(o, end, decision, rejected.Reason != ""), nil
 }
 
 // write replaces the whole status, so that nothing that others wrote there stays.
@@ -86,13 +86,19 @@ func (r *reconciler) write(ctx context.Context, object *v1alpha1.ClientCertifica
 // again: what refused it, an admission policy, may have changed.
 const retryRejected = time.Minute
 
-func result(o *observation, end conclusion, rejected bool) ctrl.Result {
+func result(o *observation, end conclusion, d decision, rejected bool) ctrl.Result {
 	var again time.Duration
-	if !end.next.IsZero() {
-		again = end.next.Sub(o.now)
+	sooner := func(after time.Duration) {
+		if after > 0 && (again == 0 || after < again) {
+			again = after
+		}
 	}
-	if rejected && (again == 0 || again > retryRejected) {
-		again = retryRejected
+	if !end.next.IsZero() {
+		sooner(end.next.Sub(o.now))
+	}
+	sooner(d.again)
+	if rejected {
+		sooner(retryRejected)
 	}
 	return ctrl.Result{RequeueAfter: again}
 }
