@@ -14,11 +14,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/lanyard-dev/lanyard/cmd/internal/build"
 )
 
 func main() {
@@ -36,13 +36,13 @@ func mainExit() int {
 	case errors.Is(err, pflag.ErrHelp):
 		return 0
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "controller:", err)
+		fmt.Fprintf(os.Stderr, "controller: %v; controller --help lists the flags\n", err)
 		return 2
 	case flags.NArg() > 0:
 		fmt.Fprintf(os.Stderr, "controller: %q is no flag; controller --help lists them\n", flags.Arg(0))
 		return 2
 	case *version:
-		fmt.Fprintln(os.Stdout, "lanyard-controller", buildVersion())
+		fmt.Fprintln(os.Stdout, "lanyard-controller", build.Version())
 		return 0
 	}
 	o.Complete(os.Getenv)
@@ -57,19 +57,4 @@ func mainExit() int {
 		return 1
 	}
 	return 0
-}
-
-// buildVersion is what the Go toolchain wrote into the binary.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown)"
-	}
-	revision := "(no revision)"
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" {
-			revision = setting.Value
-		}
-	}
-	return strings.Join([]string{info.Main.Version, revision, info.GoVersion}, " ")
 }

@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/lanyard-dev/lanyard/cmd/internal/build"
 )
 
 func main() {
@@ -27,15 +29,19 @@ func mainExit() int {
 	var o Options
 	flags := pflag.NewFlagSet("issuer", pflag.ContinueOnError)
 	o.AddFlags(flags)
+	version := flags.Bool("version", false, "print the version and end")
 	switch err := flags.Parse(os.Args[1:]); {
 	case errors.Is(err, pflag.ErrHelp):
 		return 0
 	case err != nil:
-		fmt.Fprintln(os.Stderr, "issuer:", err)
+		fmt.Fprintf(os.Stderr, "issuer: %v; issuer --help lists the flags\n", err)
 		return 2
 	case flags.NArg() > 0:
 		fmt.Fprintf(os.Stderr, "issuer: %q is no flag; issuer --help lists them\n", flags.Arg(0))
 		return 2
+	case *version:
+		fmt.Fprintln(os.Stdout, "lanyard-issuer", build.Version())
+		return 0
 	}
 	o.Complete(os.Getenv)
 	if err := o.Validate(); err != nil {

@@ -11,6 +11,10 @@ import (
 // conclude says what the status becomes.
 func conclude(f facts, d decision, now time.Time) v1alpha1.AppRoleAssignmentStatus {
 	a := f.assignment
+	if d.verdict.OK && d.covered == 0 {
+		// Right so far as it goes, and perhaps a name that is misspelt.
+		d.verdict.Message += "; no client that it covers asks for the role yet"
+	}
 	return v1alpha1.AppRoleAssignmentStatus{
 		ObservedGeneration: a.Generation,
 		Conditions:         status.Ready(a.Status.Conditions, d.verdict, a.Generation, now),
