@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -33,13 +32,8 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	after.Status = conclude(f, d, now)
 
 	if !equality.Semantic.DeepEqual(before.Status, after.Status) {
-		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		if err := r.writer.Status().Patch(ctx, after, patch); err != nil {
-			// Gone, or changed: then the newer one's event comes.
-			if apierrors.IsConflict(err) {
-				return ctrl.Result{}, nil
-			}
-			return ctrl.Result{}, client.IgnoreNotFound(err)
+		if written, err := status.Write(ctx, r.writer, before, after); !written {
+			return ctrl.Result{}, err
 		}
 		status.Record(r.recorder, after, before.Status.Conditions, after.Status.Conditions)
 	}

@@ -44,7 +44,6 @@ const (
 	ErrResourceNeedsBinding Number = 40002
 	ErrCertificateNotPinned Number = 40003
 	ErrBindingNotRequested  Number = 40004
-	ErrTwoBindings          Number = 40005
 
 	ErrInternal     Number = 50001
 	ErrNotReady     Number = 50002
@@ -99,7 +98,6 @@ var catalogue = [...]Entry{
 	{ErrResourceNeedsBinding, InvalidRequest, "The resource accepts bound tokens only", "the resource's spec.tokenBindingPolicy is Required, and the client's spec.tokenBinding is None; set it to MTLS"},
 	{ErrCertificateNotPinned, InvalidClient, "The certificate is not pinned to the client", "the certificate of the connection is not pinned to the client; kubectl get clientcertificates shows what is"},
 	{ErrBindingNotRequested, InvalidRequest, "Binding asked for, but switched off", "token_type=mtls_pop asks for a bound token, and the client's spec.tokenBinding is None; set it to MTLS"},
-	{ErrTwoBindings, InvalidRequest, "Two kinds of binding at once", "a certificate and a DPoP proof were both offered; offer one"},
 
 	{ErrInternal, ServerError, "Something went wrong here", "the request could not be served; the issuer's log says why under this trace_id"},
 	{ErrNotReady, TemporarilyUnavailable, "The issuer is starting", "the issuer is not ready yet; try again"},
