@@ -1,14 +1,13 @@
-// Package build says what the running program was built from.
-package build
+package program
 
 import (
 	"runtime/debug"
 	"strings"
 )
 
-// Version is what the Go toolchain wrote into the binary: the module's version, the
+// version is what the Go toolchain wrote into the binary: the module's version, the
 // commit and the Go release.
-func Version() string {
+func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(unknown)"
