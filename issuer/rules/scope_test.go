@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -146,7 +147,9 @@ func FuzzParseNamespace(f *testing.F) {
 		ns := rules.ParseNamespace("shop", nil, map[string]string{
 			"lanyard.dev/client-ids": ids, "lanyard.dev/identifiers": identifiers, "lanyard.dev/issuers": issuers, "lanyard.dev/suspend": suspend,
 		})
-		if ns.Suspended != (suspend == "true") {
+		// Only a plain no lets the namespace go on.
+		no := slices.Contains([]string{"", "no", "false", "0"}, strings.ToLower(strings.TrimSpace(suspend)))
+		if ns.Suspended == no {
 			t.Fatalf("suspend %q: %t", suspend, ns.Suspended)
 		}
 		c := client()
