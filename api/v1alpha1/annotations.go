@@ -20,6 +20,17 @@ const (
 	AnnotationSuspend = "lanyard.dev/suspend"
 )
 
+// Annotations on the Secret with the signing keys, which the platform sets and the
+// controller removes once it has done what they say.
+const (
+	// AnnotationRotate has the next signing key made now, whatever its value. It is
+	// published before it signs.
+	AnnotationRotate = "lanyard.dev/rotate"
+	// AnnotationDropKey drops a compromised key at once: its value is the key's kid, or
+	// "current". Tokens that it signed are worth nothing from then on.
+	AnnotationDropKey = "lanyard.dev/drop-key"
+)
+
 // Annotations and labels that Lanyard itself writes.
 const (
 	// AnnotationSecretNameChecked stands on a Certificate that Lanyard made, once
@@ -31,4 +42,7 @@ const (
 	// LabelClientCertificate stands on a Certificate that Lanyard made; its value
 	// is the name of the ClientCertificate.
 	LabelClientCertificate = "lanyard.dev/client-certificate"
+	// LabelOAuthClientUID stands on a Secret that Lanyard made for client secrets; its
+	// value is the UID of the OAuthClient.
+	LabelOAuthClientUID = "lanyard.dev/oauth-client-uid"
 )

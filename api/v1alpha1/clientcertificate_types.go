@@ -28,7 +28,6 @@ type ClientCertificate struct {
 // +kubebuilder:validation:XValidation:rule="[has(self.issuance), has(self.certificateRef), has(self.pem), has(self.subject)].filter(x, x).size() == 1",message="name exactly one source of the certificate: issuance (cert-manager makes it), certificateRef (a Certificate that exists), pem (a certificate made elsewhere) or subject"
 // +kubebuilder:validation:XValidation:rule="!has(self.pem) || !self.pem.contains('PRIVATE KEY')",message="spec.pem holds a private key; everyone who may read this object could read it. Put only the certificate here, and replace the key"
 // +kubebuilder:validation:XValidation:rule="!has(self.pem) || self.pem.contains('-----BEGIN CERTIFICATE-----')",message="spec.pem is one PEM-encoded certificate; it begins with -----BEGIN CERTIFICATE-----"
-// +kubebuilder:validation:XValidation:rule="!has(self.subject)",message="this version of Lanyard does not serve the source subject yet: use issuance, certificateRef or pem"
 type ClientCertificateSpec struct {
 	// clientRef names the OAuthClient, in the same namespace, that the certificate
 	// is pinned to. Immutable.
@@ -56,7 +55,7 @@ type ClientCertificateSpec struct {
 	PEM string `json:"pem,omitempty"`
 
 	// subject accepts any certificate of a CA whose subject matches (RFC 8705
-	// section 2.1.2). This version does not serve it.
+	// section 2.1.2), for certificates that are made for each pod.
 	//
 	// +optional
 	Subject *SubjectSource `json:"subject,omitempty"`
@@ -192,36 +191,48 @@ type PrivateKeyAlgorithm string
 // +kubebuilder:validation:Enum=Always;Never
 type RotationPolicy string
 
-// SubjectSource is RFC 8705's PKI method. It comes with a later version.
+// SubjectSource is RFC 8705's PKI method: any certificate that a CA of the bundle
+// issued for client authentication, and whose one named subject is exactly the
+// expected one. Wildcards mean nothing here.
+//
+// +kubebuilder:validation:XValidation:rule="[has(self.dn), has(self.dns), has(self.uri), has(self.ip), has(self.email)].filter(x, x).size() == 1",message="spec.subject names exactly one of dn, dns, uri, ip and email"
 type SubjectSource struct {
 	// caBundle is the PEM-encoded CA certificates that are trusted for this client.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
+	// +kubebuilder:validation:XValidation:rule="self.contains('-----BEGIN CERTIFICATE-----')",message="spec.subject.caBundle is PEM-encoded; it begins with -----BEGIN CERTIFICATE-----"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('PRIVATE KEY')",message="spec.subject.caBundle holds a private key; everyone who may read this object could read it. Put only certificates here, and replace the key"
 	CABundle string `json:"caBundle"`
-	// dn is the expected subject distinguished name (tls_client_auth_subject_dn).
+	// dn is the expected subject distinguished name, as RFC 4514 writes it
+	// (tls_client_auth_subject_dn), for example CN=checkout,O=Shop.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	DN string `json:"dn,omitempty"`
 	// dns is the expected dNSName SAN.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	DNS string `json:"dns,omitempty"`
 	// uri is the expected uniformResourceIdentifier SAN.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	URI string `json:"uri,omitempty"`
 	// ip is the expected iPAddress SAN.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=45
 	IP string `json:"ip,omitempty"`
 	// email is the expected rfc822Name SAN.
 	//
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=320
 	Email string `json:"email,omitempty"`
 }

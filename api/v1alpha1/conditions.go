@@ -21,6 +21,12 @@ const (
 	//
 	// True: Issuing. False: Issued, NotIssuing.
 	ConditionIssuing = "Issuing"
+
+	// ConditionClientSecret, on OAuthClient with spec.authentication.clientSecret: a
+	// secret works and stands in its Secret.
+	//
+	// True: ClientSecretIssued. False: ClientSecretsDisabled, SecretNameInUse, Rejected.
+	ConditionClientSecret = "ClientSecretReady"
 )
 
 // Reasons of ConditionReady that every kind shares.
@@ -41,6 +47,14 @@ const (
 	// ReasonClientIDNotAllowed: the namespace's annotation lanyard.dev/client-ids
 	// does not allow spec.clientID.
 	ReasonClientIDNotAllowed = "ClientIDNotAllowed"
+)
+
+// Reasons of ConditionClientSecret.
+const (
+	// ReasonClientSecretIssued: a secret works.
+	ReasonClientSecretIssued = "ClientSecretIssued"
+	// ReasonClientSecretsDisabled: the installation has client secrets switched off.
+	ReasonClientSecretsDisabled = "ClientSecretsDisabled"
 )
 
 // Reasons of ConditionRolesGranted.
@@ -103,6 +117,8 @@ const (
 	// ReasonCertificateRequestNotFound: the adopted Certificate is ready, but the
 	// CertificateRequest of its revision is gone. Renew it.
 	ReasonCertificateRequestNotFound = "CertificateRequestNotFound"
+	// ReasonSubjectInvalid: spec.subject cannot be read.
+	ReasonSubjectInvalid = "SubjectInvalid"
 	// ReasonInvalidPEM: spec.pem is not one PEM-encoded certificate.
 	ReasonInvalidPEM = "InvalidPEM"
 	// ReasonCertificateInvalid: the certificate cannot be used for client authentication.

@@ -1,7 +1,7 @@
 // Package v1alpha1 holds the kinds of the API group lanyard.dev.
 //
 // The caller's side owns OAuthClient and ClientCertificate; the API's side owns
-// ProtectedResource, AppRole and AppRoleAssignment. What one kind asks of another
+// ProtectedResource, AppRole and AppRoleAssignment; TokenRevocation is Lanyard's own. What one kind asks of another
 // is decided by issuer/rules, from these types alone.
 //
 // +kubebuilder:object:generate=true
@@ -30,6 +30,7 @@ func addKnownTypes(s *runtime.Scheme) error {
 		&ProtectedResource{}, &ProtectedResourceList{},
 		&AppRole{}, &AppRoleList{},
 		&AppRoleAssignment{}, &AppRoleAssignmentList{},
+		&TokenRevocation{}, &TokenRevocationList{},
 	)
 	metav1.AddToGroupVersion(s, SchemeGroupVersion)
 	return nil

@@ -42,15 +42,17 @@ type OAuthClientSpec struct {
 	// +kubebuilder:validation:MaxLength=128
 	DisplayName string `json:"displayName,omitempty"`
 
-	// grantTypes lists the OAuth grants that the client may use. Default and, in this
-	// version, only value: client_credentials.
+	// grantTypes lists the OAuth grants that the client may use: client_credentials,
+	// which is the default; tls_client_auth, the same with mutual TLS as its only
+	// method, as Oracle's identity domains have it. Token exchange is not served by
+	// this version.
 	//
 	// +optional
 	// +kubebuilder:default={client_credentials}
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3
 	// +listType=set
-	// +kubebuilder:validation:XValidation:rule="!self.exists(g, g != 'client_credentials')",message="this version of Lanyard serves the grant type client_credentials only; tls_client_auth and token-exchange come with a later one: write grantTypes: [client_credentials]"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(g, g == 'urn:ietf:params:oauth:grant-type:token-exchange')",message="this version of Lanyard does not serve token exchange yet: write grantTypes: [client_credentials], or [client_credentials, tls_client_auth]"
 	GrantTypes []GrantType `json:"grantTypes,omitempty"`
 
 	// authentication lists the ways in which the client may prove itself. What is
@@ -59,11 +61,10 @@ type OAuthClientSpec struct {
 
 	// tokenBinding says what the client's tokens are bound to: MTLS, a certificate
 	// that is pinned to the client (RFC 8705), which is the default; DPoP, a key that it
-	// proves with each request (RFC 9449), which this version does not serve; None, nothing.
+	// proves with each request (RFC 9449); None, nothing.
 	//
 	// +optional
 	// +kubebuilder:default=MTLS
-	// +kubebuilder:validation:XValidation:rule="self != 'DPoP'",message="this version of Lanyard does not serve DPoP yet: write tokenBinding: MTLS or None"
 	TokenBinding TokenBinding `json:"tokenBinding,omitempty"`
 
 	// accessTokenLifetime is how long a token lives at most, 1m to 1h, default 10m. The
@@ -112,7 +113,7 @@ const (
 
 // ClientAuthentication is the allow-list of ways in which a client proves itself.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.serviceAccounts) || has(self.certificate)",message="spec.authentication lists no way to authenticate; add serviceAccounts, certificate, or both"
+// +kubebuilder:validation:XValidation:rule="has(self.serviceAccounts) || has(self.certificate) || has(self.clientSecret)",message="spec.authentication lists no way to authenticate; add serviceAccounts, certificate, or both"
 type ClientAuthentication struct {
 	// serviceAccounts lists the service accounts of the client's own namespace
 	// whose projected tokens authenticate the client.
@@ -129,7 +130,66 @@ type ClientAuthentication struct {
 	//
 	// +optional
 	Certificate *CertificateCredential `json:"certificate,omitempty"`
+
+	// clientSecret allows secrets that Lanyard makes, for callers that know nothing
+	// else. It works only where the installation has switched client secrets on.
+	//
+	// +optional
+	ClientSecret *ClientSecretCredential `json:"clientSecret,omitempty"`
 }
+
+// ClientSecretCredential accepts secrets of 256 bits that Lanyard makes, stores in a
+// Secret of the client's namespace and replaces before they expire. Nobody chooses one.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !has(self.lifetime) || !self.renewBefore.matches('^([0-9]{1,6}(s|m|h))+$') || !self.lifetime.matches('^([0-9]{1,6}(s|m|h))+$') || duration(self.renewBefore) < duration(self.lifetime)",message="renewBefore must be shorter than lifetime"
+type ClientSecretCredential struct {
+	// methods lists how the secret may be sent: client_secret_basic, in the
+	// Authorization header; client_secret_post, in the form (RFC 6749 section 2.3.1).
+	//
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	// +listType=set
+	Methods []ClientSecretMethod `json:"methods"`
+
+	// secretName names the Secret that Lanyard makes, with the keys client-id and
+	// client-secret. One that exists already and is not Lanyard's is never touched.
+	// It cannot be changed.
+	//
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="secretName is the name of a Secret: lower-case letters, digits, - and . only"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="secretName cannot be changed; remove clientSecret, and add it again with another name"
+	SecretName string `json:"secretName"`
+
+	// lifetime is how long one secret works, 1h to 8760h, default 720h.
+	//
+	// +optional
+	// +kubebuilder:default="720h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(s|m|h))+$') && duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="lifetime is a duration between 1h and 8760h, written like 720h"
+	Lifetime *metav1.Duration `json:"lifetime,omitempty"`
+
+	// renewBefore is how long before its end a secret is followed by the next; both
+	// work in between. At least 30m; default a third of lifetime.
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}(s|m|h))+$') && duration(self) >= duration('30m')",message="renewBefore is a duration of at least 30m, written like 240h"
+	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
+}
+
+// ClientSecretMethod is a client authentication method that uses a secret.
+//
+// +kubebuilder:validation:Enum=client_secret_basic;client_secret_post
+type ClientSecretMethod string
+
+// The values of ClientSecretMethod.
+const (
+	MethodClientSecretBasic ClientSecretMethod = "client_secret_basic"
+	MethodClientSecretPost  ClientSecretMethod = "client_secret_post"
+)
 
 // ServiceAccountCredential accepts the projected tokens of one service account.
 type ServiceAccountCredential struct {
@@ -185,16 +245,14 @@ type CertificateCredential struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3
 	// +listType=set
-	// +kubebuilder:validation:XValidation:rule="!self.exists(m, m == 'private_key_jwt')",message="this version of Lanyard does not serve private_key_jwt with a pinned certificate yet: write methods: [tls_client_auth, self_signed_tls_client_auth]"
 	Methods []CertificateMethod `json:"methods"`
 
 	// assertionReuse says whether one private_key_jwt assertion may be used more
-	// than once: Never (default); UntilExpiry, for libraries that resend one assertion.
-	// This version does not serve private_key_jwt with a pinned certificate.
+	// than once: Never (default); UntilExpiry, for libraries that resend one assertion,
+	// such as msal-node, which keeps one for ten minutes.
 	//
 	// +optional
 	// +kubebuilder:default=Never
-	// +kubebuilder:validation:XValidation:rule="self == 'Never'",message="this version of Lanyard does not serve private_key_jwt with a pinned certificate yet: leave assertionReuse out"
 	AssertionReuse AssertionReuse `json:"assertionReuse,omitempty"`
 }
 
@@ -274,6 +332,26 @@ type OAuthClientStatus struct {
 	// +listMapKey=namespace
 	// +listMapKey=name
 	Roles []ClientRoleStatus `json:"roles,omitempty"`
+
+	// clientSecrets are the hashes of the secrets that work, the newest first.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxItems=2
+	// +listType=atomic
+	ClientSecrets []ClientSecretStatus `json:"clientSecrets,omitempty"`
+}
+
+// ClientSecretStatus is one secret that works, without the secret.
+type ClientSecretStatus struct {
+	// hash of the secret: sha256: and the base64url of its SHA-256. The secret has
+	// 256 bits, so that nothing can be guessed from it.
+	//
+	// +kubebuilder:validation:MaxLength=64
+	Hash string `json:"hash"`
+	// createdAt is when the secret was made.
+	CreatedAt metav1.Time `json:"createdAt"`
+	// expiresAt is when it ends.
+	ExpiresAt metav1.Time `json:"expiresAt"`
 }
 
 // ClientRoleStatus says how one requested role stands.

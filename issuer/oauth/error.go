@@ -18,6 +18,10 @@ const (
 	SlowDown               Code = "slow_down"               // RFC 8628 section 3.5, here for a rate limit
 	InvalidToken           Code = "invalid_token"           // RFC 6750 section 3.1
 	InsufficientScope      Code = "insufficient_scope"      // RFC 6750 section 3.1
+	InvalidDPoPProof       Code = "invalid_dpop_proof"      // RFC 9449 section 5
+	UseDPoPNonce           Code = "use_dpop_nonce"          // RFC 9449 section 8
+
+	UnsupportedResponseType Code = "unsupported_response_type" // RFC 6749 section 4.1.2.1
 )
 
 // Error is a refusal: a value that is returned, never a panic and never a

@@ -26,11 +26,20 @@ const (
 	AuthTLSClient AuthMethod = "tls_client_auth"
 	// AuthSelfSignedTLSClient is RFC 8705 section 2.2.
 	AuthSelfSignedTLSClient AuthMethod = "self_signed_tls_client_auth"
+	// AuthClientSecretBasic and AuthClientSecretPost are RFC 6749 section 2.3.1: the
+	// secret in the Authorization header, or in the form.
+	AuthClientSecretBasic AuthMethod = "client_secret_basic"
+	AuthClientSecretPost  AuthMethod = "client_secret_post"
 )
 
-// AssertionTypeJWTBearer is the only value of client_assertion_type that is
-// served (RFC 7523 section 2.2).
-const AssertionTypeJWTBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+// The values of client_assertion_type.
+const (
+	// AssertionTypeJWTBearer is RFC 7523 section 2.2.
+	AssertionTypeJWTBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+	// AssertionTypeJWTPoP is the form of Microsoft's libraries for an assertion that
+	// comes over a connection with a certificate, and agrees with it if it names one.
+	AssertionTypeJWTPoP = "urn:ietf:params:oauth:client-assertion-type:jwt-pop"
+)
 
 // TokenType is the token_type of an answer (RFC 6749 section 7.1), and, without
 // regard to case, the scheme of the Authorization header that carries it.
@@ -53,4 +62,10 @@ const (
 	// DefaultScope asks, after an identifier and a slash, for every role that is
 	// granted on it.
 	DefaultScope = ".default"
+	// ScopeExpiry, followed by a number of seconds, asks for a shorter life, as the
+	// product guides of Oracle write it.
+	ScopeExpiry = "urn:opc:resource:expiry="
+	// ScopeMyScopes asks for all that the client has, as Oracle's identity domains
+	// write it: the same as no scope at all.
+	ScopeMyScopes = "urn:opc:idm:__myscopes__"
 )

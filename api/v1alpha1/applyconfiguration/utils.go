@@ -42,6 +42,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ClientReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClientRoleStatus"):
 		return &apiv1alpha1.ClientRoleStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClientSecretCredential"):
+		return &apiv1alpha1.ClientSecretCredentialApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClientSecretStatus"):
+		return &apiv1alpha1.ClientSecretStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClientSelector"):
 		return &apiv1alpha1.ClientSelectorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Issuance"):
@@ -66,12 +70,18 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProtectedResourceSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProtectedResourceStatus"):
 		return &apiv1alpha1.ProtectedResourceStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RevokedToken"):
+		return &apiv1alpha1.RevokedTokenApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RoleReference"):
 		return &apiv1alpha1.RoleReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceAccountCredential"):
 		return &apiv1alpha1.ServiceAccountCredentialApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SubjectSource"):
 		return &apiv1alpha1.SubjectSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TokenRevocation"):
+		return &apiv1alpha1.TokenRevocationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TokenRevocationSpec"):
+		return &apiv1alpha1.TokenRevocationSpecApplyConfiguration{}
 
 	}
 	return nil

@@ -176,6 +176,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: certificate
       type:
         namedType: com.github.lanyard-dev.lanyard.api.v1alpha1.CertificateCredential
+    - name: clientSecret
+      type:
+        namedType: com.github.lanyard-dev.lanyard.api.v1alpha1.ClientSecretCredential
     - name: serviceAccounts
       type:
         list:
@@ -292,6 +295,39 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.lanyard-dev.lanyard.api.v1alpha1.RoleState
     - name: value
+      type:
+        scalar: string
+- name: com.github.lanyard-dev.lanyard.api.v1alpha1.ClientSecretCredential
+  map:
+    fields:
+    - name: lifetime
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 720h
+    - name: methods
+      type:
+        list:
+          elementType:
+            namedType: com.github.lanyard-dev.lanyard.api.v1alpha1.ClientSecretMethod
+          elementRelationship: associative
+    - name: renewBefore
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: secretName
+      type:
+        scalar: string
+- name: com.github.lanyard-dev.lanyard.api.v1alpha1.ClientSecretMethod
+  scalar: string
+- name: com.github.lanyard-dev.lanyard.api.v1alpha1.ClientSecretStatus
+  map:
+    fields:
+    - name: createdAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: expiresAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: hash
       type:
         scalar: string
 - name: com.github.lanyard-dev.lanyard.api.v1alpha1.ClientSelector
@@ -412,6 +448,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: clientID
       type:
         scalar: string
+    - name: clientSecrets
+      type:
+        list:
+          elementType:
+            namedType: com.github.lanyard-dev.lanyard.api.v1alpha1.ClientSecretStatus
+          elementRelationship: atomic
     - name: conditions
       type:
         list:
@@ -533,6 +575,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+- name: com.github.lanyard-dev.lanyard.api.v1alpha1.RevokedToken
+  map:
+    fields:
+    - name: clientID
+      type:
+        scalar: string
+    - name: expiresAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: jti
+      type:
+        scalar: string
 - name: com.github.lanyard-dev.lanyard.api.v1alpha1.RoleReference
   map:
     fields:
@@ -587,6 +641,33 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.lanyard-dev.lanyard.api.v1alpha1.TokenBindingPolicy
   scalar: string
+- name: com.github.lanyard-dev.lanyard.api.v1alpha1.TokenRevocation
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.lanyard-dev.lanyard.api.v1alpha1.TokenRevocationSpec
+- name: com.github.lanyard-dev.lanyard.api.v1alpha1.TokenRevocationSpec
+  map:
+    fields:
+    - name: expiresAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: tokens
+      type:
+        list:
+          elementType:
+            namedType: com.github.lanyard-dev.lanyard.api.v1alpha1.RevokedToken
+          elementRelationship: atomic
 - name: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
   map:
     fields:

@@ -14,8 +14,8 @@ type CertificateCredentialApplyConfiguration struct {
 	// methods lists how a pinned certificate may authenticate the client.
 	Methods []apiv1alpha1.CertificateMethod `json:"methods,omitempty"`
 	// assertionReuse says whether one private_key_jwt assertion may be used more
-	// than once: Never (default); UntilExpiry, for libraries that resend one assertion.
-	// This version does not serve private_key_jwt with a pinned certificate.
+	// than once: Never (default); UntilExpiry, for libraries that resend one assertion,
+	// such as msal-node, which keeps one for ten minutes.
 	AssertionReuse *apiv1alpha1.AssertionReuse `json:"assertionReuse,omitempty"`
 }
 

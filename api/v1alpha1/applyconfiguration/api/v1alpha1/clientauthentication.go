@@ -13,6 +13,9 @@ type ClientAuthenticationApplyConfiguration struct {
 	// certificate allows the certificates that are pinned to the client, by the
 	// methods listed.
 	Certificate *CertificateCredentialApplyConfiguration `json:"certificate,omitempty"`
+	// clientSecret allows secrets that Lanyard makes, for callers that know nothing
+	// else. It works only where the installation has switched client secrets on.
+	ClientSecret *ClientSecretCredentialApplyConfiguration `json:"clientSecret,omitempty"`
 }
 
 // ClientAuthenticationApplyConfiguration constructs a declarative configuration of the ClientAuthentication type for use with
@@ -39,5 +42,13 @@ func (b *ClientAuthenticationApplyConfiguration) WithServiceAccounts(values ...*
 // If called multiple times, the Certificate field is set to the value of the last call.
 func (b *ClientAuthenticationApplyConfiguration) WithCertificate(value *CertificateCredentialApplyConfiguration) *ClientAuthenticationApplyConfiguration {
 	b.Certificate = value
+	return b
+}
+
+// WithClientSecret sets the ClientSecret field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClientSecret field is set to the value of the last call.
+func (b *ClientAuthenticationApplyConfiguration) WithClientSecret(value *ClientSecretCredentialApplyConfiguration) *ClientAuthenticationApplyConfiguration {
+	b.ClientSecret = value
 	return b
 }

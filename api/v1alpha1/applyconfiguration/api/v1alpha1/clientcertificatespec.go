@@ -25,7 +25,7 @@ type ClientCertificateSpecApplyConfiguration struct {
 	// field itself would print the value, a key perhaps, where it refuses it.
 	PEM *string `json:"pem,omitempty"`
 	// subject accepts any certificate of a CA whose subject matches (RFC 8705
-	// section 2.1.2). This version does not serve it.
+	// section 2.1.2), for certificates that are made for each pod.
 	Subject *SubjectSourceApplyConfiguration `json:"subject,omitempty"`
 	// overlap is how long a pin still works after it was replaced, at least 5m.
 	// Default 15m.

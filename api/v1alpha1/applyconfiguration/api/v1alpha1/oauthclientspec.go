@@ -19,15 +19,17 @@ type OAuthClientSpecApplyConfiguration struct {
 	ClientID *string `json:"clientID,omitempty"`
 	// displayName is what people call the client.
 	DisplayName *string `json:"displayName,omitempty"`
-	// grantTypes lists the OAuth grants that the client may use. Default and, in this
-	// version, only value: client_credentials.
+	// grantTypes lists the OAuth grants that the client may use: client_credentials,
+	// which is the default; tls_client_auth, the same with mutual TLS as its only
+	// method, as Oracle's identity domains have it. Token exchange is not served by
+	// this version.
 	GrantTypes []apiv1alpha1.GrantType `json:"grantTypes,omitempty"`
 	// authentication lists the ways in which the client may prove itself. What is
 	// absent is refused.
 	Authentication *ClientAuthenticationApplyConfiguration `json:"authentication,omitempty"`
 	// tokenBinding says what the client's tokens are bound to: MTLS, a certificate
 	// that is pinned to the client (RFC 8705), which is the default; DPoP, a key that it
-	// proves with each request (RFC 9449), which this version does not serve; None, nothing.
+	// proves with each request (RFC 9449); None, nothing.
 	TokenBinding *apiv1alpha1.TokenBinding `json:"tokenBinding,omitempty"`
 	// accessTokenLifetime is how long a token lives at most, 1m to 1h, default 10m. The
 	// resource's own accessTokenLifetime, the certificate, the assertion and the

@@ -22,6 +22,8 @@ type OAuthClientStatusApplyConfiguration struct {
 	RolesGranted *string `json:"rolesGranted,omitempty"`
 	// roles says of each role asked for how it stands.
 	Roles []ClientRoleStatusApplyConfiguration `json:"roles,omitempty"`
+	// clientSecrets are the hashes of the secrets that work, the newest first.
+	ClientSecrets []ClientSecretStatusApplyConfiguration `json:"clientSecrets,omitempty"`
 }
 
 // OAuthClientStatusApplyConfiguration constructs a declarative configuration of the OAuthClientStatus type for use with
@@ -76,6 +78,19 @@ func (b *OAuthClientStatusApplyConfiguration) WithRoles(values ...*ClientRoleSta
 			panic("nil value passed to WithRoles")
 		}
 		b.Roles = append(b.Roles, *values[i])
+	}
+	return b
+}
+
+// WithClientSecrets adds the given value to the ClientSecrets field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the ClientSecrets field.
+func (b *OAuthClientStatusApplyConfiguration) WithClientSecrets(values ...*ClientSecretStatusApplyConfiguration) *OAuthClientStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithClientSecrets")
+		}
+		b.ClientSecrets = append(b.ClientSecrets, *values[i])
 	}
 	return b
 }

@@ -5,11 +5,14 @@ package v1alpha1
 // SubjectSourceApplyConfiguration represents a declarative configuration of the SubjectSource type for use
 // with apply.
 //
-// SubjectSource is RFC 8705's PKI method. It comes with a later version.
+// SubjectSource is RFC 8705's PKI method: any certificate that a CA of the bundle
+// issued for client authentication, and whose one named subject is exactly the
+// expected one. Wildcards mean nothing here.
 type SubjectSourceApplyConfiguration struct {
 	// caBundle is the PEM-encoded CA certificates that are trusted for this client.
 	CABundle *string `json:"caBundle,omitempty"`
-	// dn is the expected subject distinguished name (tls_client_auth_subject_dn).
+	// dn is the expected subject distinguished name, as RFC 4514 writes it
+	// (tls_client_auth_subject_dn), for example CN=checkout,O=Shop.
 	DN *string `json:"dn,omitempty"`
 	// dns is the expected dNSName SAN.
 	DNS *string `json:"dns,omitempty"`
