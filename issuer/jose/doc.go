@@ -12,6 +12,9 @@
 //
 // Only a *Token, which only the second stage makes, may be acted on.
 //
+// A key that a token brings along in its header is never used for it. The one
+// thing that is verified with its own key is a Proof, which ParseProof reads.
+//
 // The package knows neither Kubernetes nor HTTP, never fetches anything, and
 // takes the time from its caller. No error it returns holds a token, a
 // signature or a key.

@@ -68,7 +68,7 @@ func (k Keys) add(data []byte) error {
 	if err != nil {
 		return err
 	}
-	if j.kid == "" || j.use != "" && j.use != "sig" || j.hasOps && !slices.Contains(j.ops, "verify") {
+	if j.kid == "" || j.use != "" && j.use != "sig" || j.hasOps && !j.verifies() {
 		return nil
 	}
 	if _, twice := k[j.kid]; twice {
@@ -122,6 +122,9 @@ func readJWK(data []byte) (jwk, error) {
 	})
 	return j, err
 }
+
+// verifies reports whether key_ops has "verify".
+func (j jwk) verifies() bool { return slices.Contains(j.ops, "verify") }
 
 func readNumber(name, value []byte, to *[]byte) error {
 	var text string

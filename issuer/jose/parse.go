@@ -21,7 +21,8 @@ const MaxTokenBytes = 16 << 10
 const maxNumericDate = 253402300799
 
 // Header is what is read of a JOSE header (RFC 7515 section 4.1). The members
-// that carry or point to a key (jwk, jku, x5u, x5c) are never read.
+// that carry or point to a key (jwk, jku, x5u, x5c) are never read; ParseProof
+// alone reads jwk.
 type Header struct {
 	Algorithm Algorithm
 	// Type is typ as written, or empty if there is none.
@@ -56,6 +57,22 @@ type Unverified struct {
 // MaxTokenBytes whose header and payload are strict JSON objects. The errors are
 // ErrMalformed, ErrAlgorithm and ErrClaims.
 func ParseUnverified(raw string) (*Unverified, error) {
+	u := &Unverified{}
+	header, err := u.split(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.Header.read(header, u.Header.readMember); err != nil {
+		return nil, err
+	}
+	if err := u.Claims.read(u.payload); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// split decodes the three parts of a compact JWS, and returns the header.
+func (u *Unverified) split(raw string) (header []byte, err error) {
 	if len(raw) > MaxTokenBytes {
 		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are accepted", ErrMalformed, len(raw), MaxTokenBytes)
 	}
@@ -64,10 +81,9 @@ func ParseUnverified(raw string) (*Unverified, error) {
 	if !three || strings.Contains(sig, ".") {
 		return nil, fmt.Errorf("%w: it does not have exactly three parts", ErrMalformed)
 	}
-	u := &Unverified{signed: raw[:len(head)+1+len(body)]}
+	u.signed = raw[:len(head)+1+len(body)]
 	// One buffer for all three parts.
 	buf := make([]byte, 0, base64.RawURLEncoding.DecodedLen(len(raw)))
-	var header []byte
 	for _, part := range [...]struct {
 		name, text string
 		to         *[]byte
@@ -79,13 +95,7 @@ func ParseUnverified(raw string) (*Unverified, error) {
 		*part.to = decoded
 		buf = buf[:len(buf)+len(decoded)]
 	}
-	if err := u.Header.read(header); err != nil {
-		return nil, err
-	}
-	if err := u.Claims.read(u.payload); err != nil {
-		return nil, err
-	}
-	return u, nil
+	return header, nil
 }
 
 // decodeSegment decodes base64url without padding, strictly: one text for one
@@ -105,35 +115,36 @@ func decodeSegment(buf []byte, s string) ([]byte, error) {
 	return slices.Clip(out), nil
 }
 
-func (h *Header) read(data []byte) error {
-	err := walk(data, func(name, value []byte) error {
-		switch string(name) {
-		case "alg":
-			return readString(name, value, (*string)(&h.Algorithm))
-		case "typ":
-			return readString(name, value, &h.Type)
-		case "kid":
-			return readString(name, value, &h.KeyID)
-		case "x5t":
-			return readString(name, value, &h.X5T)
-		case "x5t#S256":
-			return readString(name, value, &h.X5TS256)
-		case "crit", "b64":
-			// crit says "do not accept this unless you understand": we
-			// understand no extension (RFC 7515 section 4.1.11). b64 is one
-			// that changes what is signed (RFC 7797).
-			return fmt.Errorf("it has %s, and no extension is understood here", name)
-		default:
-			return refuseFolded(name, headerNames[:])
-		}
-	})
-	if err != nil {
+func (h *Header) read(data []byte, readMember func(name, value []byte) error) error {
+	if err := walk(data, readMember); err != nil {
 		return fmt.Errorf("%w: header: %w", ErrMalformed, err)
 	}
 	if !h.Algorithm.Known() {
 		return fmt.Errorf("%w: alg is %q, it must be one of %v", ErrAlgorithm, clip(h.Algorithm), Algorithms())
 	}
 	return nil
+}
+
+func (h *Header) readMember(name, value []byte) error {
+	switch string(name) {
+	case "alg":
+		return readString(name, value, (*string)(&h.Algorithm))
+	case "typ":
+		return readString(name, value, &h.Type)
+	case "kid":
+		return readString(name, value, &h.KeyID)
+	case "x5t":
+		return readString(name, value, &h.X5T)
+	case "x5t#S256":
+		return readString(name, value, &h.X5TS256)
+	case "crit", "b64":
+		// crit says "do not accept this unless you understand": we
+		// understand no extension (RFC 7515 section 4.1.11). b64 is one
+		// that changes what is signed (RFC 7797).
+		return fmt.Errorf("it has %s, and no extension is understood here", name)
+	default:
+		return refuseFolded(name, headerNames[:])
+	}
 }
 
 func (c *Claims) read(data []byte) error {
