@@ -132,7 +132,9 @@ type exchange struct {
 	trace       string
 	correlation string
 	event       tokenservice.Event
+	bodies      *bodies
 	bodyRead    bool
+	lingers     bool // the answer was sent before the whole body had come
 
 	// What was answered.
 	status  int
@@ -141,9 +143,10 @@ type exchange struct {
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, start: a.cfg.Now(), endpoint: endpointNone, peer: addressOf(r.RemoteAddr)}
+	x := &exchange{w: w, r: r, start: a.cfg.Now(), endpoint: endpointNone, peer: addressOf(r.RemoteAddr), bodies: &a.bodies}
 	x.trace, x.correlation = a.ids(r)
 	a.metrics.inFlight.Inc()
+	defer x.linger() // after finish, which it does not hold up
 	defer a.finish(r.Context(), x)
 
 	if a.draining.Load() || connectionOf(r).outlived(x.start) {

@@ -50,14 +50,22 @@ func (b *bodies) begin(of netip.Addr, w http.ResponseWriter) *reading {
 	defer b.mu.Unlock()
 	if b.waiting.size() >= b.max {
 		if goes, ok := b.waiting.surplus(); ok {
-			b.waiting.remove(goes.place)
-			goes.place = nil
-			// Under the lock: goes.w may not be used once its handler has returned.
-			_ = http.NewResponseController(goes.w).SetReadDeadline(past)
+			b.cut(goes)
 		}
 	}
 	r.place = b.waiting.add(of, r)
 	return r
+}
+
+// cut ends the reading of r. It is called under the lock: r.w may not be used once
+// its handler has returned.
+func (b *bodies) cut(r *reading) {
+	if r.place == nil {
+		return
+	}
+	b.waiting.remove(r.place)
+	r.place = nil
+	_ = http.NewResponseController(r.w).SetReadDeadline(past)
 }
 
 // end returns false if r was cut short.
@@ -119,17 +127,4 @@ func readBody(r io.Reader, length int) ([]byte, error) {
 		return nil, errBodyTooLarge
 	}
 	return b, nil
-}
-
-// leaveBody sees to it that an answer before the whole body does not wait for the
-// rest of it: net/http would, for as long as a request may take. What is left on a
-// connection of HTTP/1.1 cannot be told from the next request, so that it ends;
-// HTTP/2 ends the stream by itself.
-func (x *exchange) leaveBody() {
-	if x.bodyRead || x.r.ContentLength == 0 || x.r.ProtoMajor != 1 {
-		return
-	}
-	x.w.Header()["Connection"] = headerClose
-	// An error means that there is no connection to wait for.
-	_ = http.NewResponseController(x.w).SetReadDeadline(past)
 }

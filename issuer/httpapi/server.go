@@ -19,10 +19,13 @@ const (
 	maxConnectionAge = 5 * time.Minute
 	// A connection of HTTP/2 holds the headers of so many requests at once. A client
 	// asks for one or two tokens at a time.
-	maxStreams  = 8
-	maxFrame    = 16 << 10 // each connection keeps a buffer of the largest one it got
-	window      = 64 << 10 // of a whole connection; the least there is
-	windowOfOne = 16 << 10
+	maxStreams = 8
+	maxFrame   = 16 << 10 // each connection keeps a buffer of the largest one it got
+	window     = 64 << 10 // of a whole connection; the least there is
+	// Of one stream: what every client may send until it has read our settings
+	// (RFC 9113 section 6.9.2); net/http refuses what exceeds ours at once. All streams of
+	// a connection share its window, so that a smaller one would save nothing.
+	windowOfOne = 64 << 10
 	// DefaultMaxConnections need 75 MiB if all are open and idle. What they may send
 	// before an answer is bounded by maxHeld; at worst both together stay below 200 MiB.
 	DefaultMaxConnections = 1000
