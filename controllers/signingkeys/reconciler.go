@@ -54,7 +54,7 @@ func (r *reconciler) rotate(ctx context.Context) (ctrl.Result, error) {
 		return ctrl.Result{}, err
 	}
 	now := r.now()
-	if steps := keyring.Plan(ring, r.schedule, now); len(steps) > 0 {
+	if steps := keyring.Plan(ring, r.schedule, keyring.Commands{}, now); len(steps) > 0 {
 		after, done, err := r.apply(ring, steps, now)
 		if err != nil {
 			return ctrl.Result{}, err

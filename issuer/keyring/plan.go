@@ -52,7 +52,17 @@ func (s Schedule) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Step is one thing to do: a MakeKey or a RemoveKey.
+// Commands are what people ask for beside the schedule. The zero value: nothing.
+type Commands struct {
+	// Rotate has the next key made now. It is published for PublishBefore before it
+	// signs, as every next key is. While a next key waits already it changes nothing.
+	Rotate bool
+	// Drop is the ID of a compromised key that is forgotten at once, published or
+	// signing. A key that is not in the ring is none.
+	Drop string
+}
+
+// Step is one thing to do: a MakeKey, an AdvanceKey, a RemoveKey or a DropKey.
 type Step interface{ step() }
 
 // MakeKey asks for a new key.
@@ -62,29 +72,71 @@ type MakeKey struct {
 	SignsFrom time.Time
 }
 
-// RemoveKey asks to forget the key named ID.
+// AdvanceKey asks to have a key that waits sign from SignsFrom already.
+type AdvanceKey struct {
+	ID        string
+	SignsFrom time.Time
+}
+
+// RemoveKey asks to forget the key named ID, whose last tokens have ended.
 type RemoveKey struct{ ID string }
 
-func (MakeKey) step()   {}
-func (RemoveKey) step() {}
+// DropKey asks to forget the key named ID although its tokens have not ended: from
+// then on they are worth nothing.
+type DropKey struct{ ID string }
 
-// Plan says what is to be done with ring at now. Once it is done there is nothing
-// more to do at now. A key that signs is never removed.
-func Plan(ring Ring, s Schedule, now time.Time) []Step {
+func (MakeKey) step()    {}
+func (AdvanceKey) step() {}
+func (RemoveKey) step()  {}
+func (DropKey) step()    {}
+
+// Plan says what is to be done with ring at now, in this order. Once it is done
+// there is nothing more to do at now, and no command is left. A key that signs is
+// never removed, only dropped.
+func Plan(ring Ring, s Schedule, c Commands, now time.Time) []Step {
 	var steps []Step
-	if key, ok := planKey(ring, s, now); ok {
-		steps = append(steps, key)
-	}
 	signing := ring.signing(now)
 	for i, k := range ring.Keys {
 		if i != signing && over(k, now) {
-			steps = append(steps, RemoveKey{k.ID})
+			steps, ring = append(steps, RemoveKey{k.ID}), ring.Without(k.ID, s.KeepAfter)
 		}
+	}
+	dropping, ring := planDrop(ring, s, c.Drop, now)
+	steps = append(steps, dropping...)
+	if key, ok := planKey(ring, s, c.Rotate, now); ok {
+		steps = append(steps, key)
 	}
 	return steps
 }
 
-func planKey(ring Ring, s Schedule, now time.Time) (MakeKey, bool) {
+// planDrop drops a key, and sees to it that another one signs at once if that one
+// did: the next one, which verifiers may know already, else a new one. The keys before
+// it do not sign again; whoever has stolen one key may well have had time for those.
+// It returns the ring as it will be then; a new key in it has no ID yet.
+func planDrop(ring Ring, s Schedule, id string, now time.Time) ([]Step, Ring) {
+	i := slices.IndexFunc(ring.Keys, func(k Key) bool { return k.ID == id })
+	if i < 0 {
+		return nil, ring
+	}
+	dropped, steps, after := ring.Keys[i], []Step{DropKey{id}}, ring.Without(id, s.KeepAfter)
+	if i != ring.signing(now) {
+		return steps, after
+	}
+	// The time is that of the controller; an issuer whose clock is behind signs for a
+	// moment with the key before it, which link keeps published accordingly.
+	from := now.UTC().Truncate(time.Second)
+	if i > 0 {
+		from = latest(from, dropped.SignsFrom) // after the key before it
+	}
+	if i < len(after.Keys) {
+		next := after.Keys[i].ID
+		return append(steps, AdvanceKey{next, from}), after.Advance(next, from, s.KeepAfter)
+	}
+	made := MakeKey{s.Algorithm, from}
+	return append(steps, made), after.With(Key{Algorithm: made.Algorithm, SignsFrom: from}, s.KeepAfter)
+}
+
+func planKey(ring Ring, s Schedule, rotate bool, now time.Time) (MakeKey, bool) {
 	i := ring.signing(now)
 	if i < 0 {
 		// No verifier can have an older set of keys in its memory, so it signs at once.
@@ -96,7 +148,7 @@ func planKey(ring Ring, s Schedule, now time.Time) (MakeKey, bool) {
 	switch {
 	case hasNext(ring, i, s, now):
 		return MakeKey{}, false
-	case signing.Algorithm != s.Algorithm:
+	case rotate || signing.Algorithm != s.Algorithm:
 		return MakeKey{s.Algorithm, wholeSecond(earliest)}, true
 	case !now.Before(due.Add(-s.PublishBefore)):
 		return MakeKey{s.Algorithm, wholeSecond(latest(due, earliest))}, true
@@ -117,7 +169,7 @@ func hasNext(ring Ring, i int, s Schedule, now time.Time) bool {
 
 // Next is when to plan again: not before now.
 func Next(ring Ring, s Schedule, now time.Time) time.Time {
-	if len(Plan(ring, s, now)) > 0 {
+	if len(Plan(ring, s, Commands{}, now)) > 0 {
 		return now
 	}
 	i := ring.signing(now)

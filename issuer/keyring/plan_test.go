@@ -75,7 +75,7 @@ func TestPlan(t *testing.T) {
 			if test.change != nil {
 				test.change(&s)
 			}
-			if diff := cmp.Diff(test.want, keyring.Plan(test.ring, s, test.now)); diff != "" {
+			if diff := cmp.Diff(test.want, keyring.Plan(test.ring, s, keyring.Commands{}, test.now)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}
 			if got := keyring.Next(test.ring, s, test.now); !got.Equal(test.next) {

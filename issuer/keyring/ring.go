@@ -131,6 +131,18 @@ func (r Ring) Without(id string, keepAfter time.Duration) Ring {
 	return link(keys, keepAfter)
 }
 
+// Advance returns the ring with the key named id signing from at, which must be
+// later than when the key before it began to.
+func (r Ring) Advance(id string, at time.Time, keepAfter time.Duration) Ring {
+	keys := slices.Clone(r.Keys)
+	for i := range keys {
+		if keys[i].ID == id {
+			keys[i].SignsFrom = at
+		}
+	}
+	return link(keys, keepAfter)
+}
+
 // link makes each key sign until the next one does. A key whose end does not
 // change keeps its RemoveAt.
 func link(keys []Key, keepAfter time.Duration) Ring {

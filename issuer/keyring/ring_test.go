@@ -49,7 +49,7 @@ func TestRingWithout(t *testing.T) {
 		if k, ok := r.Signing(now); ok {
 			t.Errorf("%s signs", k.ID)
 		}
-		if steps := keyring.Plan(r, schedule(), now); len(steps) != 1 {
+		if steps := keyring.Plan(r, schedule(), keyring.Commands{}, now); len(steps) != 1 {
 			t.Errorf("plan: %v", steps)
 		}
 	})

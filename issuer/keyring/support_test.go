@@ -43,22 +43,40 @@ type house struct {
 // that the ring survives being written and read.
 func (h *house) tend(t testing.TB, s keyring.Schedule, now time.Time) []keyring.Step {
 	t.Helper()
-	steps := keyring.Plan(h.ring, s, now)
+	steps := keyring.Plan(h.ring, s, keyring.Commands{}, now)
 	if next := keyring.Next(h.ring, s, now); len(steps) > 0 != next.Equal(now) {
 		t.Fatalf("%s: %d steps now, and the next plan at %s", now, len(steps), next)
 	}
+	h.do(t, s, steps, now)
+	return steps
+}
+
+// command has the house do what people ask for, at once.
+func (h *house) command(t testing.TB, s keyring.Schedule, c keyring.Commands, now time.Time) []keyring.Step {
+	t.Helper()
+	steps := keyring.Plan(h.ring, s, c, now)
+	h.do(t, s, steps, now)
+	return steps
+}
+
+func (h *house) do(t testing.TB, s keyring.Schedule, steps []keyring.Step, now time.Time) {
+	t.Helper()
 	for _, step := range steps {
 		switch step := step.(type) {
 		case keyring.MakeKey:
 			h.made++
 			h.ring = h.ring.With(makeKey(t, h.made, step, now), s.KeepAfter)
+		case keyring.AdvanceKey:
+			h.ring = h.ring.Advance(step.ID, step.SignsFrom, s.KeepAfter)
 		case keyring.RemoveKey:
+			h.ring = h.ring.Without(step.ID, s.KeepAfter)
+		case keyring.DropKey:
 			h.ring = h.ring.Without(step.ID, s.KeepAfter)
 		default:
 			t.Fatalf("unknown step %T", step)
 		}
 	}
-	if again := keyring.Plan(h.ring, s, now); len(again) > 0 {
+	if again := keyring.Plan(h.ring, s, keyring.Commands{}, now); len(again) > 0 {
 		t.Fatalf("%s: after %v there is still %v to do", now, steps, again)
 	}
 	data, err := h.ring.Marshal()
@@ -68,7 +86,6 @@ func (h *house) tend(t testing.TB, s keyring.Schedule, now time.Time) []keyring.
 	if h.ring, err = keyring.Parse(data); err != nil {
 		t.Fatalf("%s: after %v: %v", now, steps, err)
 	}
-	return steps
 }
 
 func ids(keys []keyring.Key) []string {
