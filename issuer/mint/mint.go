@@ -36,8 +36,8 @@ func (m *Minter) Mint(a rules.Approval) (Token, error) {
 	if !a.Valid() {
 		return Token{}, oauth.NewError(oauth.ErrInternal, "").WithCause(errors.New("mint: the approval was not made by rules.Decide"))
 	}
-	signer, ok := m.Keys.signer(a.IssuedAt())
-	if !ok {
+	signer := m.Keys.at(a.IssuedAt()).signer
+	if signer == nil {
 		return Token{}, oauth.NewError(oauth.ErrNotReady, "").WithCause(errors.New("mint: no signing key is active"))
 	}
 	var random [16]byte

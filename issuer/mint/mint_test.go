@@ -33,8 +33,13 @@ var now = time.Date(2026, 6, 1, 12, 0, 0, 500e6, time.UTC)
 
 const thumbprint = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
-// approval asks rules.Decide for one, since nothing else can make it.
 func approval(t *testing.T) rules.Approval {
+	t.Helper()
+	return approvalAt(t, now)
+}
+
+// approvalAt asks rules.Decide for one, since nothing else can make it.
+func approvalAt(t *testing.T, now time.Time) rules.Approval {
 	t.Helper()
 	meta := func(namespace, name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: namespace, Name: name}
