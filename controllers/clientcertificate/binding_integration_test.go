@@ -204,8 +204,8 @@ func TestImportedCertificateOfAVictimBlocksNobody(t *testing.T) {
 	w.create(victim)
 	w.becomes(victim, v1alpha1.ReasonReady)
 	of := &v1alpha1.OAuthClient{ObjectMeta: w.meta("checkout")}
-	all := []*v1alpha1.ClientCertificate{theirs, neighbours, victim}
-	if p := rules.LivePin(of, all, pin(victim, v1alpha1.PinCurrent).Thumbprint, time.Now()); p == nil || victim.Status.Pins[0].Thumbprint != theirs.Status.Pins[0].Thumbprint {
+	all := []*rules.Certificate{rules.ReadCertificate(theirs), rules.ReadCertificate(neighbours), rules.ReadCertificate(victim)}
+	if _, ok := rules.LivePin(of, all, rules.Peer{Thumbprint: pin(victim, v1alpha1.PinCurrent).Thumbprint}, time.Now()); !ok || victim.Status.Pins[0].Thumbprint != theirs.Status.Pins[0].Thumbprint {
 		t.Errorf("the victim's certificate is not a live pin of its client: %v", victim.Status.Pins)
 	}
 	w.hasEvent("checkout", "Warning", clientcertificate.EventShared, "neighbour")

@@ -20,7 +20,7 @@ func (a *Authenticator) certificate(p Presented, now time.Time, seen *Seen) (Cli
 	if e := a.works(c); e != nil {
 		return Client{}, e
 	}
-	method, ok := rules.CertificateMethod(c, a.Registry.Certificates(c), p.Thumbprint, now)
+	method, _, ok := rules.CertificateMethod(c, a.Registry.Certificates(c), p.Peer, now)
 	if !ok {
 		return Client{}, refuse("certificate_not_pinned_or_method_not_listed", nil)
 	}

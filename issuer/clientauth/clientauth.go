@@ -47,14 +47,29 @@ type Pod struct {
 
 // Presented is what a request offers as proof of who it is.
 type Presented struct {
-	// ClientID is the parameter client_id; empty if absent.
+	// ClientID is the parameter client_id, or the user of a Basic header; empty if
+	// absent.
 	ClientID string
 	// Assertion and AssertionType are client_assertion and client_assertion_type.
 	Assertion, AssertionType string
-	// Secret is true if a client_secret or an Authorization header was sent.
-	Secret bool
-	// Thumbprint (x5t#S256) of the connection's certificate; empty if there is none.
-	Thumbprint string
+	// Secret is the client's secret, and SecretMethod how it was sent: empty if none
+	// was.
+	Secret       string
+	SecretMethod oauth.AuthMethod
+	// OtherAuthorization is true if there is an Authorization header that cannot be
+	// read as a Basic one.
+	OtherAuthorization bool
+	// Peer is the certificate of the connection.
+	Peer rules.Peer
+	// Endpoint is the URL that was called, which an assertion of RFC 7523 may name as
+	// its audience.
+	Endpoint string
+	// Tenant is the namespace that the URL names, as Entra's do; empty if it names
+	// none.
+	Tenant string
+	// GrantType is the grant that is asked for; empty at other endpoints than the
+	// token endpoint.
+	GrantType oauth.GrantType
 }
 
 // Client is a client that has proved who it is.
@@ -64,7 +79,12 @@ type Client struct {
 	Method oauth.AuthMethod
 	// Workload is what the service account token said; nil for other methods.
 	Workload *rules.Workload
-	// Ends is when the assertion ends; zero for other methods.
+	// Pin is the thumbprint of the pin that signed the assertion; empty for other
+	// methods.
+	Pin string
+	// Ends is when what proved the client ends, and every token with it: the service
+	// account token, the pin that signed the assertion, or the secret; zero for a
+	// certificate of the connection, which is judged by itself.
 	Ends time.Time
 }
 
@@ -95,17 +115,17 @@ func (a *Authenticator) Authenticate(ctx context.Context, p Presented, now time.
 		return Client{}, oauth.NewError(oauth.ErrMissingParameter, "client_assertion_type is set and client_assertion is missing; send both")
 	case p.Assertion != "" && p.AssertionType == "":
 		return Client{}, oauth.NewError(oauth.ErrMissingParameter, "client_assertion_type is missing; send "+oauth.AssertionTypeJWTBearer)
-	case p.Assertion != "" && p.Secret:
+	case p.Assertion != "" && p.secret():
 		return Client{}, oauth.NewError(oauth.ErrTwoMethods, "")
 	case p.Assertion != "" && p.AssertionType != oauth.AssertionTypeJWTBearer:
 		return Client{}, oauth.NewError(oauth.ErrAssertionType, "")
 	case p.Assertion != "":
 		return a.assertion(ctx, p, now, seen)
-	case p.Secret && p.Thumbprint != "":
+	case p.secret() && !p.Peer.IsZero():
 		return Client{}, oauth.NewError(oauth.ErrTwoMethods, "a client secret or an Authorization header was sent over a connection with a client certificate; leave one of them out")
-	case p.Secret:
+	case p.secret():
 		return Client{}, oauth.NewError(oauth.ErrNoMethod, "client secrets are not served here; send a client_assertion, or client_id over mutual TLS")
-	case p.Thumbprint == "":
+	case p.Peer.IsZero():
 		return Client{}, oauth.NewError(oauth.ErrNoMethod, "")
 	case p.ClientID == "":
 		return Client{}, oauth.NewError(oauth.ErrMissingParameter, "client_id is missing; with mutual TLS it says which client the certificate is for")
@@ -113,6 +133,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, p Presented, now time.
 		return a.certificate(p, now, seen)
 	}
 }
+
+// secret says whether a secret, or something like one, was sent.
+func (p Presented) secret() bool { return p.SecretMethod != "" || p.OtherAuthorization }
 
 // works says whether the client may authenticate at all.
 func (a *Authenticator) works(c *v1alpha1.OAuthClient) *oauth.Error {

@@ -175,7 +175,7 @@ func TestAuthenticate(t *testing.T) {
 	assertion := clientauth.Presented{Assertion: "token", AssertionType: oauth.AssertionTypeJWTBearer}
 	with := func(change func(*clientauth.Presented)) clientauth.Presented { p := assertion; change(&p); return p }
 	certificate := func(client, thumbprint string) clientauth.Presented {
-		return clientauth.Presented{ClientID: client, Thumbprint: thumbprint}
+		return clientauth.Presented{ClientID: client, Peer: rules.Peer{Thumbprint: thumbprint}}
 	}
 	for name, tc := range map[string]test{
 		"a pod's token authenticates its client":          {presented: assertion, client: "shop/checkout", method: oauth.AuthPrivateKeyJWT},
@@ -188,13 +188,13 @@ func TestAuthenticate(t *testing.T) {
 
 		"nothing is presented":                   {number: oauth.ErrNoMethod},
 		"a client_id alone":                      {presented: clientauth.Presented{ClientID: "shop/checkout"}, number: oauth.ErrNoMethod},
-		"a certificate without client_id":        {presented: clientauth.Presented{Thumbprint: pinned}, number: oauth.ErrMissingParameter},
+		"a certificate without client_id":        {presented: clientauth.Presented{Peer: rules.Peer{Thumbprint: pinned}}, number: oauth.ErrMissingParameter},
 		"an assertion without its type":          {presented: with(func(p *clientauth.Presented) { p.AssertionType = "" }), number: oauth.ErrMissingParameter},
 		"an assertion type without an assertion": {presented: clientauth.Presented{AssertionType: oauth.AssertionTypeJWTBearer}, number: oauth.ErrMissingParameter},
 		"an assertion of another type":           {presented: with(func(p *clientauth.Presented) { p.AssertionType = "urn:x" }), number: oauth.ErrAssertionType},
-		"an assertion and a secret":              {presented: with(func(p *clientauth.Presented) { p.Secret = true }), number: oauth.ErrTwoMethods},
-		"a certificate and a secret":             {presented: clientauth.Presented{ClientID: "shop/checkout", Secret: true, Thumbprint: pinned}, number: oauth.ErrTwoMethods},
-		"a secret":                               {presented: clientauth.Presented{ClientID: "shop/checkout", Secret: true}, number: oauth.ErrNoMethod},
+		"an assertion and a secret":              {presented: with(func(p *clientauth.Presented) { p.OtherAuthorization = true }), number: oauth.ErrTwoMethods},
+		"a certificate and a secret":             {presented: clientauth.Presented{ClientID: "shop/checkout", OtherAuthorization: true, Peer: rules.Peer{Thumbprint: pinned}}, number: oauth.ErrTwoMethods},
+		"a secret":                               {presented: clientauth.Presented{ClientID: "shop/checkout", OtherAuthorization: true}, number: oauth.ErrNoMethod},
 		"an unknown client":                      {presented: certificate("shop/nobody", pinned), number: oauth.ErrIdentity, reason: "unknown_client"},
 		"a suspended client":                     {presented: certificate("shop/suspended", pinned), number: oauth.ErrIdentity, reason: v1alpha1.ReasonSuspended},
 		"a certificate that is pinned to others": {presented: certificate("shop/selfsigned", pinned), number: oauth.ErrIdentity, reason: "certificate_not_pinned_or_method_not_listed"},

@@ -41,7 +41,7 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unve
 	}
 	if len(candidates) > 1 {
 		// Told only to a workload that lives.
-		if e := a.lives(ctx, w, now); e != nil {
+		if e := a.Lives(ctx, w, now); e != nil {
 			return Client{}, e
 		}
 		return Client{}, oauth.NewError(oauth.ErrAmbiguousClient, "")
@@ -54,7 +54,7 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unve
 	if e := listed(c, w); e != nil {
 		return Client{}, e
 	}
-	if e := a.lives(ctx, w, now); e != nil {
+	if e := a.Lives(ctx, w, now); e != nil {
 		return Client{}, e
 	}
 	return Client{Object: c, Method: oauth.AuthPrivateKeyJWT, Workload: w, Ends: ends}, nil
@@ -134,9 +134,9 @@ func listed(c *v1alpha1.OAuthClient, w *rules.Workload) *oauth.Error {
 	return nil
 }
 
-// lives checks that the service account and the pod of the token are those that
+// Lives checks that the service account and the pod of the token are those that
 // live now: an object of the same name that was made anew has another UID.
-func (a *Authenticator) lives(ctx context.Context, w *rules.Workload, now time.Time) *oauth.Error {
+func (a *Authenticator) Lives(ctx context.Context, w *rules.Workload, now time.Time) *oauth.Error {
 	ok, err := a.Workloads.ServiceAccount(ctx, w.Namespace, w.ServiceAccount, w.ServiceAccountUID)
 	switch {
 	case err != nil:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
 	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
 )
 
@@ -135,6 +136,8 @@ type exchange struct {
 	bodies      *bodies
 	bodyRead    bool
 	lingers     bool // the answer was sent before the whole body had come
+
+	peerCertificate rules.Peer
 
 	// What was answered.
 	status  int

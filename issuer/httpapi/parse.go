@@ -67,19 +67,20 @@ func (a *API) parse(x *exchange) (tokenservice.Request, *oauth.Error) {
 	if e != nil {
 		return tokenservice.Request{}, e
 	}
-	return tokenservice.Request{
+	request := tokenservice.Request{
 		GrantType: oauth.GrantType(f.grantType),
 		Presented: clientauth.Presented{
 			ClientID:      f.clientID,
 			Assertion:     f.assertion,
 			AssertionType: f.assertionType,
-			Secret:        f.clientSecret != "" || len(x.r.Header["Authorization"]) > 0,
-			Thumbprint:    x.event.Thumbprint,
+			Peer:          x.peerCertificate,
 		},
 		Scope:     f.scope,
 		Resource:  f.resource,
 		TokenType: f.tokenType,
-	}, nil
+	}
+	request.Presented.OtherAuthorization = f.clientSecret != "" || len(x.r.Header["Authorization"]) > 0
+	return request, nil
 }
 
 // checkType refuses what is no plain form in UTF-8.

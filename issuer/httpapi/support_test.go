@@ -89,6 +89,14 @@ func certificateOf(name string, key crypto.Signer) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: must(x509.ParseCertificate(der))}
 }
 
+func peerOf(c tls.Certificate) rules.Peer {
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		panic(err)
+	}
+	return rules.PeerOf([]*x509.Certificate{leaf})
+}
+
 func thumbprintOf(c tls.Certificate) string { return jose.X5TS256(c.Certificate[0]) }
 
 // clock is a time that tests own.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
 // token is the token endpoint (RFC 6749 section 3.2).
@@ -13,7 +13,8 @@ func (a *API) token(ctx context.Context, x *exchange) {
 	if !x.allow("POST, OPTIONS", http.MethodPost) {
 		return
 	}
-	x.event.Thumbprint = thumbprint(x.r)
+	x.peerCertificate = certificateOf(x.r)
+	x.event.Thumbprint = x.peerCertificate.Thumbprint
 	if !a.peers.allow(network(x.peer), x.start) {
 		x.refuse(tooMany("peer_rate"))
 		return
@@ -48,11 +49,11 @@ func tooMany(reason string) *oauth.Error {
 	return e
 }
 
-// thumbprint is that of the certificate which the peer has proved to hold in this
-// connection's handshake; empty if it showed none.
-func thumbprint(r *http.Request) string {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return ""
+// certificateOf is the certificate that the peer has proved to hold in this
+// connection's handshake.
+func certificateOf(r *http.Request) rules.Peer {
+	if r.TLS == nil {
+		return rules.Peer{}
 	}
-	return jose.X5TS256(r.TLS.PeerCertificates[0].Raw)
+	return rules.PeerOf(r.TLS.PeerCertificates)
 }

@@ -4,7 +4,8 @@ import "github.com/lanyard-dev/lanyard/issuer/rules"
 
 // claims are those of an access token: RFC 9068 section 2.2, cnf of RFC 8705
 // section 3.1, appid and tid as Microsoft's libraries know them, and who asked in
-// the form of the API server's own tokens.
+// the form of the API server's own tokens. lanyard.dev is what the token rests on
+// beside, where that is worth a word.
 type claims struct {
 	Issuer     string        `json:"iss"`
 	Subject    string        `json:"sub"`
@@ -21,10 +22,13 @@ type claims struct {
 	Scope      string        `json:"scope"`
 	Confirm    *confirmation `json:"cnf,omitempty"`
 	Kubernetes *kubernetes   `json:"kubernetes.io,omitempty"`
+
+	Evidence *rules.Evidence `json:"lanyard.dev,omitempty"`
 }
 
 type confirmation struct {
-	X5TS256 string `json:"x5t#S256"`
+	X5TS256 string `json:"x5t#S256,omitempty"` // RFC 8705 section 3.1
+	JKT     string `json:"jkt,omitempty"`      // RFC 9449 section 6.1
 }
 
 type kubernetes struct {
@@ -54,8 +58,11 @@ func claimsOf(a rules.Approval, issuer, id string) claims {
 		Roles:     a.Roles(),
 		Scope:     a.Scope(),
 	}
-	if t := a.Thumbprint(); t != "" {
-		c.Confirm = &confirmation{X5TS256: t}
+	if a.Thumbprint() != "" || a.JKT() != "" {
+		c.Confirm = &confirmation{X5TS256: a.Thumbprint(), JKT: a.JKT()}
+	}
+	if e := a.Evidence(); e != (rules.Evidence{}) {
+		c.Evidence = &e
 	}
 	if w := a.Workload(); w != nil {
 		c.Kubernetes = &kubernetes{

@@ -63,7 +63,7 @@ func approvalAt(t *testing.T, now time.Time) rules.Approval {
 		RoleRef: v1alpha1.LocalReference{Name: "read"}, ClientRef: &v1alpha1.ClientReference{Namespace: "shop", Name: "checkout"}, Decision: v1alpha1.DecisionApproved,
 	}})
 	a, refusal := rules.Decide(r.Facts(c, "api://orders"), rules.Request{
-		GrantType: oauth.GrantClientCredentials, Ask: rules.Ask{Identifier: "api://orders"}, Thumbprint: thumbprint,
+		GrantType: oauth.GrantClientCredentials, Ask: rules.Ask{Identifier: "api://orders"}, Peer: rules.Peer{Thumbprint: thumbprint},
 		Workload: &rules.Workload{Namespace: "shop", ServiceAccount: "checkout", ServiceAccountUID: "sa-uid", Pod: "checkout-0", PodUID: "pod-uid"},
 	}, now)
 	if refusal != nil {

@@ -21,7 +21,7 @@ func (r *Registry) ClientsByServiceAccount(namespace, name string) []*v1alpha1.O
 
 // Certificates returns the client's ClientCertificates. The caller must not change
 // the list.
-func (r *Registry) Certificates(c *v1alpha1.OAuthClient) []*v1alpha1.ClientCertificate {
+func (r *Registry) Certificates(c *v1alpha1.OAuthClient) []*rules.Certificate {
 	certificates, _ := r.certsByClient.get(keyOf(c))
 	return certificates
 }
@@ -68,6 +68,10 @@ func (r *Registry) Facts(c *v1alpha1.OAuthClient, identifier string) rules.Facts
 
 func (r *Registry) onResource(p *v1alpha1.ProtectedResource) rules.Verdict {
 	holder, _ := r.identifiers.holders.get(p.Spec.Identifier)
+	if holder == p {
+		// Who holds an identifier was judged when it, or its namespace, changed.
+		return rules.HeldResource(p, holder)
+	}
 	return rules.Resource(p, r.namespace(p.Namespace), r.clusterDomain, holder)
 }
 

@@ -17,7 +17,7 @@ type Registry struct {
 
 	namespaces  table[string, *rules.Namespace]
 	clients     table[Key, *v1alpha1.OAuthClient]
-	certs       table[Key, *v1alpha1.ClientCertificate]
+	certs       table[Key, *rules.Certificate]
 	resources   table[Key, *v1alpha1.ProtectedResource]
 	roles       table[Key, *v1alpha1.AppRole]
 	assignments table[Key, *v1alpha1.AppRoleAssignment]
@@ -27,11 +27,15 @@ type Registry struct {
 	roleValues  claims[roleValue, *v1alpha1.AppRole]
 
 	clientsByServiceAccount lists[Key, *v1alpha1.OAuthClient]
-	certsByClient           lists[Key, *v1alpha1.ClientCertificate]
+	certsByClient           lists[Key, *rules.Certificate]
 	assignmentsByClient     lists[roleClient, *v1alpha1.AppRoleAssignment]
 	assignmentsBySelector   lists[Key, *v1alpha1.AppRoleAssignment]
 
-	// For writers only: what a change of a namespace touches, and how many there are.
+	revoked   table[string, struct{}] // by jti
+	revokedBy table[string, int]      // by client id: how many tokens
+
+	// For writers only: the revocations, and what a change of a namespace touches, and how many there are.
+	revocations map[Key]*v1alpha1.TokenRevocation
 	clientsIn   map[string]map[Key]*v1alpha1.OAuthClient
 	resourcesIn map[string]map[Key]*v1alpha1.ProtectedResource
 	sizes       map[string]int
@@ -54,6 +58,7 @@ func New(clusterDomain string) *Registry {
 		clientIDs:     newClaims[string, *v1alpha1.OAuthClient](),
 		identifiers:   newClaims[string, *v1alpha1.ProtectedResource](),
 		roleValues:    newClaims[roleValue, *v1alpha1.AppRole](),
+		revocations:   map[Key]*v1alpha1.TokenRevocation{},
 		clientsIn:     map[string]map[Key]*v1alpha1.OAuthClient{},
 		resourcesIn:   map[string]map[Key]*v1alpha1.ProtectedResource{},
 		sizes:         map[string]int{},
@@ -185,8 +190,10 @@ func (r *Registry) DeleteClient(namespace, name string) {
 	r.clientIDs.release(rules.ClientID(old), k)
 }
 
-// ApplyCertificate adds or replaces a client certificate.
-func (r *Registry) ApplyCertificate(c *v1alpha1.ClientCertificate) {
+// ApplyCertificate adds or replaces a client certificate, of which it keeps what
+// rules.ReadCertificate reads.
+func (r *Registry) ApplyCertificate(cc *v1alpha1.ClientCertificate) {
+	c := rules.ReadCertificate(cc)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old, had := r.certs.get(keyOf(c))
@@ -198,7 +205,7 @@ func (r *Registry) ApplyCertificate(c *v1alpha1.ClientCertificate) {
 	}
 }
 
-func clientOf(c *v1alpha1.ClientCertificate) Key { return Key{c.Namespace, c.Spec.ClientRef.Name} }
+func clientOf(c *rules.Certificate) Key { return Key{c.Namespace, c.Spec.ClientRef.Name} }
 
 // DeleteCertificate forgets a client certificate and its pins.
 func (r *Registry) DeleteCertificate(namespace, name string) {

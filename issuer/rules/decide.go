@@ -27,7 +27,7 @@ type Facts struct {
 	// OnClient is Client's verdict.
 	OnClient Verdict
 	// Certificates are the client's ClientCertificates.
-	Certificates []*v1alpha1.ClientCertificate
+	Certificates []*Certificate
 
 	// Resource that is asked for: the oldest allowed one with the identifier; nil
 	// if there is none.
@@ -50,10 +50,17 @@ type Request struct {
 	Ask       Ask
 	// TokenType that was asked for; empty: the default.
 	TokenType oauth.TokenType
-	// Thumbprint (x5t#S256) of the connection's certificate; empty if there is none.
-	Thumbprint string
-	// CredentialEnds is when the assertion that authenticated the client ends;
-	// zero if it was none.
+	// Peer is the certificate of the connection.
+	Peer Peer
+	// DPoP is the thumbprint (RFC 7638) of the key of a DPoP proof that was verified;
+	// empty if there is none.
+	DPoP string
+	// Method is how the client authenticated.
+	Method oauth.AuthMethod
+	// Pin is the thumbprint of the pin that signed the client's assertion; empty if
+	// none did.
+	Pin string
+	// CredentialEnds is when what authenticated the client ends; zero: not known.
 	CredentialEnds time.Time
 	// Workload is what the client's service account token said; nil if none was used.
 	Workload *Workload
@@ -66,60 +73,6 @@ type Workload struct {
 	Pod, PodUID string
 }
 
-// Approval is the decision that a client gets a token. Only Decide makes one that
-// is valid, and issuer/mint signs nothing else: that no token is without a decision
-// is a fact of the types.
-type Approval struct {
-	ok         bool
-	clientID   string
-	tenant     string
-	identifier string
-	roles      []string
-	scope      string
-	thumbprint string
-	tokenType  oauth.TokenType
-	workload   *Workload
-	lifetime   time.Duration
-	at         time.Time
-}
-
-// Valid says whether a was made by Decide.
-func (a Approval) Valid() bool { return a.ok }
-
-// ClientID is the token's sub, client_id, azp and appid.
-func (a Approval) ClientID() string { return a.clientID }
-
-// Tenant is the client's namespace.
-func (a Approval) Tenant() string { return a.tenant }
-
-// Audience is the resource's identifier.
-func (a Approval) Audience() string { return a.identifier }
-
-// Roles are the values of the roles that the token gives, in order.
-func (a Approval) Roles() []string { return slices.Clone(a.roles) }
-
-// Scope is the token's scope, as a client would ask for it.
-func (a Approval) Scope() string { return a.scope }
-
-// Thumbprint is the certificate that the token is bound to (x5t#S256); empty for a
-// bearer token.
-func (a Approval) Thumbprint() string { return a.thumbprint }
-
-// TokenType is the token_type of the answer.
-func (a Approval) TokenType() oauth.TokenType { return a.tokenType }
-
-// Workload names who asked; nil if no service account token was used.
-func (a Approval) Workload() *Workload { return a.workload }
-
-// IssuedAt is the moment of the decision.
-func (a Approval) IssuedAt() time.Time { return a.at }
-
-// ExpiresAt is when the token ends.
-func (a Approval) ExpiresAt() time.Time { return a.at.Add(a.lifetime) }
-
-// Lifetime of the token, in whole seconds.
-func (a Approval) Lifetime() time.Duration { return a.lifetime }
-
 // Decide says whether the authenticated client of f gets the token that r asks
 // for, and which. It never looks at who the client is: that was verified before.
 func Decide(f Facts, r Request, now time.Time) (Approval, *oauth.Error) {
@@ -130,15 +83,18 @@ func Decide(f Facts, r Request, now time.Time) (Approval, *oauth.Error) {
 	if !slices.Contains(f.Client.Spec.GrantTypes, v1alpha1.GrantType(r.GrantType)) {
 		return Approval{}, oauth.NewError(oauth.ErrGrantNotAllowed, "")
 	}
+	if r.GrantType == oauth.GrantTLSClientAuth && r.Method != oauth.AuthTLSClient && r.Method != oauth.AuthSelfSignedTLSClient {
+		return Approval{}, oauth.NewError(oauth.ErrGrantNeedsCertificate, "")
+	}
 	granted, refusal := decideRoles(f, r, now)
 	if refusal != nil {
 		return Approval{}, refusal
 	}
-	pin, refusal := decideBinding(f, r, now)
+	match, refusal := decideBinding(f, r, now)
 	if refusal != nil {
 		return Approval{}, refusal
 	}
-	lifetime := decideLifetime(f, r, pin, granted, now)
+	lifetime := decideLifetime(f, r, match, granted, now)
 	if lifetime < MinLifetime {
 		return Approval{}, oauth.NewError(oauth.ErrLifetimeTooLow, "")
 	}
@@ -157,13 +113,30 @@ func Decide(f Facts, r Request, now time.Time) (Approval, *oauth.Error) {
 		a.roles = append(a.roles, g.value)
 	}
 	a.scope = scopeOf(a.identifier, a.roles)
-	if f.Client.Spec.TokenBinding == v1alpha1.TokenBindingMTLS {
-		a.thumbprint = pin.Thumbprint
+	switch f.Client.Spec.TokenBinding {
+	case v1alpha1.TokenBindingMTLS:
+		a.thumbprint = match.Thumbprint
+	case v1alpha1.TokenBindingDPoP:
+		a.jkt, a.tokenType = r.DPoP, oauth.TokenDPoP
+	case v1alpha1.TokenBindingNone:
 	}
+	a.evidence = evidenceOf(a, r, match)
 	if r.TokenType == oauth.TokenMTLSPoP {
 		a.tokenType = oauth.TokenMTLSPoP
 	}
 	return a, nil
+}
+
+// evidenceOf is what a rests on that its cnf does not name.
+func evidenceOf(a Approval, r Request, match Match) Evidence {
+	e := Evidence{Pin: r.Pin, Rule: match.Rule}
+	if e.Pin == "" && match.Rule == nil {
+		e.Pin = match.Thumbprint
+	}
+	if e.Pin == a.thumbprint {
+		e.Pin = ""
+	}
+	return e
 }
 
 // identity is the refusal that tells a stranger nothing; why is for the log.
@@ -192,7 +165,7 @@ func decideRoles(f Facts, r Request, now time.Time) ([]grantedRole, *oauth.Error
 	}
 	var granted []grantedRole
 	for _, rf := range f.Roles {
-		if rf.Role == nil || rf.Role.Namespace != f.Resource.Namespace || rf.Role.Spec.ResourceRef.Name != f.Resource.Name {
+		if rf.Role == nil || !onResource(rf.Role, f.Resource) {
 			continue
 		}
 		if g := GrantOf(f.Client, f.Namespace, rf.Role, rf.OnRole, rf.Assignments, now); g.State == v1alpha1.RoleGranted {
@@ -234,38 +207,52 @@ func usable(granted []grantedRole, now time.Time) []grantedRole {
 	return lasting
 }
 
-// decideBinding returns the live pin of the connection's certificate, nil if no
-// certificate was presented and none is needed.
-func decideBinding(f Facts, r Request, now time.Time) (*v1alpha1.Pin, *oauth.Error) {
-	var pin *v1alpha1.Pin
-	if r.Thumbprint != "" {
+// decideBinding returns what the connection's certificate is to the client; nothing
+// if no certificate was presented and none is needed.
+func decideBinding(f Facts, r Request, now time.Time) (Match, *oauth.Error) {
+	no := func(n oauth.Number, detail string) (Match, *oauth.Error) { return Match{}, oauth.NewError(n, detail) }
+	if r.DPoP != "" && !r.Peer.IsZero() {
+		return no(oauth.ErrTwoBindings, "")
+	}
+	var match Match
+	if !r.Peer.IsZero() {
 		// Also where the client authenticated otherwise, and where its tokens are
 		// not bound: a certificate that is not the client's is never passed over.
-		if pin = LivePin(f.Client, f.Certificates, r.Thumbprint, now); pin == nil {
-			return nil, oauth.NewError(oauth.ErrCertificateNotPinned, "")
+		var ok bool
+		if match, ok = LivePin(f.Client, f.Certificates, r.Peer, now); !ok {
+			return no(oauth.ErrCertificateNotPinned, "")
 		}
 	}
+	asksMTLS := r.TokenType == oauth.TokenMTLSPoP
 	switch f.Client.Spec.TokenBinding {
 	case v1alpha1.TokenBindingMTLS:
-		if pin == nil {
-			return nil, oauth.NewError(oauth.ErrBindingRequired, "")
+		if r.Peer.IsZero() {
+			return no(oauth.ErrBindingRequired, "")
 		}
-		return pin, nil
+	case v1alpha1.TokenBindingDPoP:
+		if asksMTLS {
+			return no(oauth.ErrBindingNotRequested, "token_type=mtls_pop asks for a token that is bound to a certificate, and the client's spec.tokenBinding is DPoP; leave token_type out, or set it to MTLS")
+		}
+		if r.DPoP == "" {
+			return no(oauth.ErrDPoPRequired, "")
+		}
 	case v1alpha1.TokenBindingNone:
-		if f.Resource.Spec.TokenBindingPolicy != v1alpha1.TokenBindingOptional {
-			return nil, oauth.NewError(oauth.ErrResourceNeedsBinding, "")
+		switch {
+		case f.Resource.Spec.TokenBindingPolicy != v1alpha1.TokenBindingOptional:
+			return no(oauth.ErrResourceNeedsBinding, "")
+		case asksMTLS:
+			return no(oauth.ErrBindingNotRequested, "")
+		case r.DPoP != "":
+			return no(oauth.ErrBindingNotRequested, "a DPoP proof asks for a bound token, and the client's spec.tokenBinding is None; set it to DPoP, or leave the proof out")
 		}
-		if r.TokenType == oauth.TokenMTLSPoP {
-			return nil, oauth.NewError(oauth.ErrBindingNotRequested, "")
-		}
-		return pin, nil
 	default:
-		return nil, oauth.NewError(oauth.ErrNotServedYet, "the client's spec.tokenBinding is one that this version of Lanyard does not serve yet; set it to MTLS")
+		return no(oauth.ErrNotServedYet, "the client's spec.tokenBinding is one that this version of Lanyard does not serve; set it to MTLS")
 	}
+	return match, nil
 }
 
 // decideLifetime is the least of everything that the token rests on.
-func decideLifetime(f Facts, r Request, pin *v1alpha1.Pin, granted []grantedRole, now time.Time) time.Duration {
+func decideLifetime(f Facts, r Request, match Match, granted []grantedRole, now time.Time) time.Duration {
 	d := defaultLifetime
 	if l := f.Client.Spec.AccessTokenLifetime; l != nil {
 		d = l.Duration
@@ -274,16 +261,18 @@ func decideLifetime(f Facts, r Request, pin *v1alpha1.Pin, granted []grantedRole
 	if l := f.Resource.Spec.AccessTokenLifetime; l != nil {
 		d = min(d, l.Duration)
 	}
-	if pin != nil {
-		d = min(d, PinEnds(pin).Sub(now))
+	if r.Ask.MaxLifetime != 0 {
+		d = min(d, r.Ask.MaxLifetime)
 	}
-	if !r.CredentialEnds.IsZero() {
-		d = min(d, r.CredentialEnds.Sub(now))
-	}
-	for _, g := range granted {
-		if !g.ends.IsZero() {
-			d = min(d, g.ends.Sub(now))
+	until := func(t time.Time) {
+		if !t.IsZero() {
+			d = min(d, t.Sub(now))
 		}
+	}
+	until(match.Ends)
+	until(r.CredentialEnds)
+	for _, g := range granted {
+		until(g.ends)
 	}
 	return d.Truncate(time.Second)
 }

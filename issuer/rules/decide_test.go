@@ -35,14 +35,14 @@ func newScene(changes ...func(*scene)) *scene {
 	return edit(&scene{
 		Facts: rules.Facts{
 			Client: client(), Namespace: shop(), OnClient: ok,
-			Certificates: []*v1alpha1.ClientCertificate{pinned("x")},
+			Certificates: read(pinned("x")),
 			Resource:     resource(), OnResource: ok,
 			Roles: []rules.RoleFacts{{Role: role(), OnRole: ok, Assignments: []*v1alpha1.AppRoleAssignment{approval("a")}}},
 		},
 		Request: rules.Request{
-			GrantType:  oauth.GrantClientCredentials,
-			Ask:        rules.Ask{Identifier: "api://orders"},
-			Thumbprint: "x",
+			GrantType: oauth.GrantClientCredentials,
+			Ask:       rules.Ask{Identifier: "api://orders"},
+			Peer:      rules.Peer{Thumbprint: "x"},
 		},
 	}, changes)
 }
@@ -50,7 +50,17 @@ func newScene(changes ...func(*scene)) *scene {
 func unbound(s *scene) {
 	s.Client.Spec.TokenBinding = v1alpha1.TokenBindingNone
 	s.Resource.Spec.TokenBindingPolicy = v1alpha1.TokenBindingOptional
-	s.Thumbprint = ""
+	s.Peer = rules.Peer{}
+}
+
+func dpop(s *scene) {
+	s.Client.Spec.TokenBinding = v1alpha1.TokenBindingDPoP
+	s.Peer, s.DPoP = rules.Peer{}, "k"
+}
+
+func tlsGrant(s *scene) {
+	s.Client.Spec.GrantTypes = append(s.Client.Spec.GrantTypes, "tls_client_auth")
+	s.GrantType, s.Method = oauth.GrantTLSClientAuth, oauth.AuthTLSClient
 }
 
 func TestDecideApproves(t *testing.T) {
@@ -107,7 +117,7 @@ func TestDecideApproves(t *testing.T) {
 			usual(func(w *token) { w.Thumbprint = "" }),
 		},
 		"a certificate only authenticates where tokens are not bound": {
-			func(s *scene) { unbound(s); s.Thumbprint = "x" },
+			func(s *scene) { unbound(s); s.Peer.Thumbprint = "x" },
 			usual(func(w *token) { w.Thumbprint = "" }),
 		},
 		"roles of another resource are left out": {
@@ -164,22 +174,35 @@ func TestDecideRefuses(t *testing.T) {
 				s.Resource.Spec.Assignment, s.Ask.Roles = v1alpha1.AssignmentOptional, []string{"Orders.Write.All"}
 			}, oauth.ErrNoSuchScope,
 		},
-		"no certificate where tokens are bound":            {func(s *scene) { s.Thumbprint = "" }, oauth.ErrBindingRequired},
-		"a certificate that is not pinned":                 {func(s *scene) { s.Thumbprint = "y" }, oauth.ErrCertificateNotPinned},
-		"a certificate that is not pinned, tokens unbound": {func(s *scene) { unbound(s); s.Thumbprint = "y" }, oauth.ErrCertificateNotPinned},
+		"no certificate where tokens are bound":            {func(s *scene) { s.Peer = rules.Peer{} }, oauth.ErrBindingRequired},
+		"a certificate that is not pinned":                 {func(s *scene) { s.Peer.Thumbprint = "y" }, oauth.ErrCertificateNotPinned},
+		"a certificate that is not pinned, tokens unbound": {func(s *scene) { unbound(s); s.Peer.Thumbprint = "y" }, oauth.ErrCertificateNotPinned},
 		"another client's certificate":                     {func(s *scene) { s.Certificates[0].Spec.ClientRef.Name = "x" }, oauth.ErrCertificateNotPinned},
 		"a distrusted certificate":                         {func(s *scene) { s.Certificates[0].Spec.Distrust = []v1alpha1.Thumbprint{"x"} }, oauth.ErrCertificateNotPinned},
 		"a certificate whose overlap has passed":           {func(s *scene) { s.pin().RetiresAt = at(noon) }, oauth.ErrCertificateNotPinned},
 		"an unbound client where the resource wants bound": {func(s *scene) { unbound(s); s.Resource.Spec.TokenBindingPolicy = v1alpha1.TokenBindingRequired }, oauth.ErrResourceNeedsBinding},
 		"a resource whose policy is not known":             {func(s *scene) { unbound(s); s.Resource.Spec.TokenBindingPolicy = "" }, oauth.ErrResourceNeedsBinding},
 		"mtls_pop to an unbound client":                    {func(s *scene) { unbound(s); s.TokenType = oauth.TokenMTLSPoP }, oauth.ErrBindingNotRequested},
-		"a binding that is not served":                     {func(s *scene) { s.Client.Spec.TokenBinding = v1alpha1.TokenBindingDPoP }, oauth.ErrNotServedYet},
-		"a binding that is not known":                      {func(s *scene) { s.Client.Spec.TokenBinding = "" }, oauth.ErrNotServedYet},
-		"less than 30 s of the certificate":                {func(s *scene) { s.pin().NotAfter = *at(noon.Add(29 * time.Second)) }, oauth.ErrLifetimeTooLow},
-		"less than 30 s of the assertion":                  {func(s *scene) { s.CredentialEnds = noon.Add(29 * time.Second) }, oauth.ErrLifetimeTooLow},
-		"less than 30 s of the assignment":                 {func(s *scene) { until(noon.Add(29 * time.Second))(s.assignment()) }, oauth.ErrLifetimeTooLow},
-		"an assertion that has ended":                      {func(s *scene) { s.CredentialEnds = noon.Add(-time.Second) }, oauth.ErrLifetimeTooLow},
-		"a lifetime below zero":                            {func(s *scene) { s.Client.Spec.AccessTokenLifetime = minutes(-1) }, oauth.ErrLifetimeTooLow},
+		"a binding that is not known":                      {func(s *scene) { s.Client.Spec.TokenBinding = "x" }, oauth.ErrNotServedYet},
+		"no proof where tokens are bound by DPoP":          {func(s *scene) { dpop(s); s.DPoP = "" }, oauth.ErrDPoPRequired},
+		"a certificate where tokens are bound by DPoP":     {func(s *scene) { dpop(s); s.DPoP, s.Peer.Thumbprint = "", "x" }, oauth.ErrDPoPRequired},
+		"a proof where tokens are bound to certificates":   {func(s *scene) { s.Peer, s.DPoP = rules.Peer{}, "k" }, oauth.ErrBindingRequired},
+		"a proof and a certificate":                        {func(s *scene) { s.DPoP = "k" }, oauth.ErrTwoBindings},
+		"a proof and a certificate, by DPoP":               {func(s *scene) { dpop(s); s.Peer.Thumbprint = "x" }, oauth.ErrTwoBindings},
+		"a proof where tokens are not bound":               {func(s *scene) { unbound(s); s.DPoP = "k" }, oauth.ErrBindingNotRequested},
+		"mtls_pop where tokens are bound by DPoP":          {func(s *scene) { dpop(s); s.TokenType = oauth.TokenMTLSPoP }, oauth.ErrBindingNotRequested},
+		"the grant tls_client_auth, which is not listed":   {func(s *scene) { s.GrantType = oauth.GrantTLSClientAuth }, oauth.ErrGrantNotAllowed},
+		"the grant tls_client_auth with an assertion": {func(s *scene) {
+			tlsGrant(s)
+			s.Method = oauth.AuthPrivateKeyJWT
+		}, oauth.ErrGrantNeedsCertificate},
+		"a shorter life than the least":     {func(s *scene) { s.Ask.MaxLifetime = 29 * time.Second }, oauth.ErrLifetimeTooLow},
+		"no binding at all":                 {func(s *scene) { s.Client.Spec.TokenBinding = "" }, oauth.ErrNotServedYet},
+		"less than 30 s of the certificate": {func(s *scene) { s.pin().NotAfter = *at(noon.Add(29 * time.Second)) }, oauth.ErrLifetimeTooLow},
+		"less than 30 s of the assertion":   {func(s *scene) { s.CredentialEnds = noon.Add(29 * time.Second) }, oauth.ErrLifetimeTooLow},
+		"less than 30 s of the assignment":  {func(s *scene) { until(noon.Add(29 * time.Second))(s.assignment()) }, oauth.ErrLifetimeTooLow},
+		"an assertion that has ended":       {func(s *scene) { s.CredentialEnds = noon.Add(-time.Second) }, oauth.ErrLifetimeTooLow},
+		"a lifetime below zero":             {func(s *scene) { s.Client.Spec.AccessTokenLifetime = minutes(-1) }, oauth.ErrLifetimeTooLow},
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
@@ -229,7 +252,7 @@ func TestDecideLifetime(t *testing.T) {
 		"a resource without one caps nothing":   {func(s *scene) { s.Resource.Spec.AccessTokenLifetime = nil }, 10 * time.Minute},
 		"the pin's notAfter":                    {func(s *scene) { s.pin().NotAfter = *at(noon.Add(3 * time.Minute)) }, 3 * time.Minute},
 		"the pin's retirement":                  {func(s *scene) { s.pin().RetiresAt = at(noon.Add(2 * time.Minute)) }, 2 * time.Minute},
-		"the pin's, also of an unbound token":   {func(s *scene) { unbound(s); s.Thumbprint = "x"; s.pin().NotAfter = *at(noon.Add(time.Minute)) }, time.Minute},
+		"the pin's, also of an unbound token":   {func(s *scene) { unbound(s); s.Peer.Thumbprint = "x"; s.pin().NotAfter = *at(noon.Add(time.Minute)) }, time.Minute},
 		"the assertion's":                       {func(s *scene) { s.CredentialEnds = noon.Add(4 * time.Minute) }, 4 * time.Minute},
 		"the assignment's":                      {func(s *scene) { until(noon.Add(6 * time.Minute))(s.assignment()) }, 6 * time.Minute},
 		"the shortest assignment's":             {func(s *scene) { until(noon.Add(7 * time.Minute))(s.addRole("b", "B").Assignments[0]) }, 7 * time.Minute},

@@ -158,6 +158,16 @@ func Resource(r *v1alpha1.ProtectedResource, ns *Namespace, clusterDomain string
 		return refused(v1alpha1.ReasonIdentifierNotAllowed, fmt.Sprintf(
 			"spec.identifier %q does not belong to namespace %s; use api://%s or api://%s/<name>, or have whoever runs the platform allow it with the namespace's annotation %s: %s",
 			id, r.Namespace, r.Namespace, r.Namespace, v1alpha1.AnnotationIdentifiers, id))
+	default:
+		return HeldResource(r, holder)
+	}
+}
+
+// HeldResource says whether r works, of which it is known already that its namespace
+// may have its identifier. It costs nearly nothing.
+func HeldResource(r, holder *v1alpha1.ProtectedResource) Verdict {
+	id := r.Spec.Identifier
+	switch {
 	case holder == nil || !same(holder, r):
 		return refused(v1alpha1.ReasonConflict, fmt.Sprintf(
 			"identifier %q is held by the older ProtectedResource %s; use another one", id, name(holder)))

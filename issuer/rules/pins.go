@@ -29,50 +29,79 @@ func PinEnds(pin *v1alpha1.Pin) time.Time {
 	return pin.NotAfter.Time
 }
 
-// LivePin finds the live pin of client c with the given thumbprint (x5t#S256).
-// certificates are looked up only within the client: a certificate that is pinned
-// to another client only is none. The pin that lasts longest is returned, nil if
-// there is none.
-func LivePin(c *v1alpha1.OAuthClient, certificates []*v1alpha1.ClientCertificate, thumbprint string, now time.Time) *v1alpha1.Pin {
-	var found *v1alpha1.Pin
+// Match is a certificate that is pinned to a client, or counts as pinned because a
+// subject rule matches it.
+type Match struct {
+	Thumbprint string
+	// Ends is when it stops being one if nothing happens before.
+	Ends time.Time
+	// Rule is the subject rule that matched; nil for a pin.
+	Rule *Rule
+}
+
+// LivePin finds the live pin, or else the subject rule, of client c that peer's
+// certificate is. certificates are looked up only within the client: a certificate
+// that is pinned to another client only is none. Of several pins the one that lasts
+// longest is returned.
+func LivePin(c *v1alpha1.OAuthClient, certificates []*Certificate, peer Peer, now time.Time) (Match, bool) {
+	_, pki, match := find(c, certificates, peer, now)
+	return match, pki || !match.Ends.IsZero()
+}
+
+// CertificateMethod says by which method of RFC 8705 peer's certificate authenticates
+// client c, and false if by none: it must be a live pin, or match a subject rule, and
+// the client must list the method. A certificate that was imported (pem)
+// authenticates by the self-signed method only, one that a rule matches by the PKI
+// method only; one that cert-manager made authenticates by either, for it is both
+// issued by a CA and registered itself.
+func CertificateMethod(c *v1alpha1.OAuthClient, certificates []*Certificate, peer Peer, now time.Time) (oauth.AuthMethod, Match, bool) {
+	allowed := c.Spec.Authentication.Certificate
+	if allowed == nil {
+		return "", Match{}, false
+	}
+	registered, pki, match := find(c, certificates, peer, now)
+	switch {
+	case pki && slices.Contains(allowed.Methods, v1alpha1.MethodTLSClientAuth):
+		return oauth.AuthTLSClient, match, true
+	case registered && slices.Contains(allowed.Methods, v1alpha1.MethodSelfSignedTLSClientAuth):
+		return oauth.AuthSelfSignedTLSClient, match, true
+	default:
+		return "", Match{}, false
+	}
+}
+
+// find says whether peer's certificate is registered itself, whether a CA vouches for
+// it, and what matched.
+func find(c *v1alpha1.OAuthClient, certificates []*Certificate, peer Peer, now time.Time) (registered, pki bool, match Match) {
+	if peer.IsZero() || distrusted(c, certificates, peer.Thumbprint) {
+		return false, false, Match{}
+	}
 	for _, cc := range certificates {
-		if cc.Namespace != c.Namespace || cc.Spec.ClientRef.Name != c.Name {
+		if !cc.of(c) {
 			continue
-		}
-		// A thumbprint that one ClientCertificate distrusts is dead for the whole
-		// client: a stolen key stays stolen under another object's name.
-		if slices.Contains(cc.Spec.Distrust, v1alpha1.Thumbprint(thumbprint)) {
-			return nil
 		}
 		for i := range cc.Status.Pins {
 			pin := &cc.Status.Pins[i]
-			if pin.Thumbprint == thumbprint && Live(pin, nil, now) && (found == nil || PinEnds(found).Before(PinEnds(pin))) {
-				found = pin
+			if pin.Thumbprint != peer.Thumbprint || !Live(pin, nil, now) {
+				continue
+			}
+			registered = true
+			pki = pki || !cc.imported
+			if match.Ends.Before(PinEnds(pin)) {
+				match = Match{Thumbprint: pin.Thumbprint, Ends: PinEnds(pin)}
 			}
 		}
 	}
-	return found
-}
-
-// CertificateMethod says by which method of RFC 8705 the certificate with the
-// given thumbprint authenticates client c, and false if by none: it must be a live
-// pin, and the client must list the method. A certificate that was imported (pem)
-// authenticates by the self-signed method only; one that cert-manager made
-// authenticates by either, for it is both issued by a CA and registered itself.
-func CertificateMethod(c *v1alpha1.OAuthClient, certificates []*v1alpha1.ClientCertificate, thumbprint string, now time.Time) (oauth.AuthMethod, bool) {
-	allowed := c.Spec.Authentication.Certificate
-	if allowed == nil {
-		return "", false
+	if registered {
+		return registered, pki, match
 	}
-	issued := slices.DeleteFunc(slices.Clone(certificates), func(cc *v1alpha1.ClientCertificate) bool { return cc.Spec.PEM != "" })
-	switch {
-	case LivePin(c, certificates, thumbprint, now) == nil:
-		return "", false // not live at all, or distrusted by any of them
-	case slices.Contains(allowed.Methods, v1alpha1.MethodTLSClientAuth) && LivePin(c, issued, thumbprint, now) != nil:
-		return oauth.AuthTLSClient, true
-	case slices.Contains(allowed.Methods, v1alpha1.MethodSelfSignedTLSClientAuth):
-		return oauth.AuthSelfSignedTLSClient, true
-	default:
-		return "", false
+	for _, cc := range certificates {
+		if cc.subject == nil || !cc.of(c) {
+			continue
+		}
+		if ends, ok := cc.subject.Matches(peer.Chain, now); ok && match.Ends.Before(ends) {
+			pki, match = true, Match{Thumbprint: peer.Thumbprint, Ends: ends, Rule: ruleOf(cc)}
+		}
 	}
+	return registered, pki, match
 }

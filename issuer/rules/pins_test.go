@@ -69,8 +69,8 @@ func TestLivePin(t *testing.T) {
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
 			var got time.Time
-			if pin := rules.LivePin(client(), test.certificates, "x", noon); pin != nil {
-				got = rules.PinEnds(pin)
+			if match, ok := rules.LivePin(client(), read(test.certificates...), rules.Peer{Thumbprint: "x"}, noon); ok {
+				got = match.Ends
 			}
 			if !got.Equal(test.want) {
 				t.Errorf("got a pin until %s, want %s", got, test.want)

@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 )
@@ -15,6 +17,8 @@ type Ask struct {
 	// ByResource is true if the request named the resource with the parameter
 	// resource alone, which decides between invalid_target and invalid_scope.
 	ByResource bool
+	// MaxLifetime is the shorter life that was asked for; zero: none was.
+	MaxLifetime time.Duration
 }
 
 const (
@@ -25,7 +29,9 @@ const (
 
 // ParseScope reads the parameters scope (RFC 6749 section 3.3) and resource
 // (RFC 8707 section 2). A scope token is <identifier>/.default or
-// <identifier>/<role value>; the identifier is everything before the last slash.
+// <identifier>/<role value>; the identifier is everything before the last slash. Two
+// tokens of Oracle's identity domains are known beside these: oauth.ScopeExpiry, and
+// oauth.ScopeMyScopes, which names nothing.
 func ParseScope(scope, resource string) (Ask, *oauth.Error) {
 	ask := Ask{Identifier: resource, ByResource: resource != ""}
 	if len(scope) > maxScopeLength || len(resource) > maxIdentifierLn {
@@ -46,6 +52,17 @@ func ParseScope(scope, resource string) (Ask, *oauth.Error) {
 		}
 		if !scopeToken(token) {
 			return Ask{}, oauth.NewError(oauth.ErrScopeSyntax, "")
+		}
+		if token == oauth.ScopeMyScopes {
+			continue
+		}
+		if seconds, ok := strings.CutPrefix(token, oauth.ScopeExpiry); ok {
+			n, err := strconv.ParseUint(seconds, 10, 31)
+			if err != nil || n == 0 || ask.MaxLifetime != 0 {
+				return Ask{}, oauth.NewError(oauth.ErrScopeSyntax, "write "+oauth.ScopeExpiry+"<seconds> once, with a whole number of seconds")
+			}
+			ask.MaxLifetime = time.Duration(n) * time.Second
+			continue
 		}
 		i := strings.LastIndexByte(token, '/')
 		if i <= 0 || i == len(token)-1 {

@@ -124,4 +124,12 @@ func pinned(thumbprint string, changes ...func(*v1alpha1.ClientCertificate)) *v1
 	}, changes)
 }
 
+func read(certificates ...*v1alpha1.ClientCertificate) []*rules.Certificate {
+	var out []*rules.Certificate
+	for _, cc := range certificates {
+		out = append(out, rules.ReadCertificate(cc))
+	}
+	return out
+}
+
 var ok = rules.Verdict{OK: true, Reason: v1alpha1.ReasonReady}

@@ -64,7 +64,7 @@ type Service struct {
 // refusal.
 func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *oauth.Error) {
 	now := s.Now()
-	event.ClientID, event.Thumbprint = r.Presented.ClientID, r.Presented.Thumbprint
+	event.ClientID, event.Thumbprint = r.Presented.ClientID, r.Presented.Peer.Thumbprint
 
 	// What needs no look-up comes first, so that garbage costs little.
 	ask, refusal := parse(r)
@@ -103,7 +103,9 @@ func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *
 		GrantType:      r.GrantType,
 		Ask:            ask,
 		TokenType:      oauth.TokenType(r.TokenType),
-		Thumbprint:     r.Presented.Thumbprint,
+		Peer:           r.Presented.Peer,
+		Method:         client.Method,
+		Pin:            client.Pin,
 		CredentialEnds: client.Ends,
 		Workload:       client.Workload,
 	}, now)

@@ -76,7 +76,7 @@ func service(t *testing.T) *tokenservice.Service {
 func request(change func(*tokenservice.Request)) tokenservice.Request {
 	r := tokenservice.Request{
 		GrantType: oauth.GrantClientCredentials,
-		Presented: clientauth.Presented{ClientID: "shop/checkout", Thumbprint: pinned},
+		Presented: clientauth.Presented{ClientID: "shop/checkout", Peer: rules.Peer{Thumbprint: pinned}},
 		Scope:     "api://open/.default",
 	}
 	change(&r)

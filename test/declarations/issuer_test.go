@@ -24,6 +24,7 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/mint"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/issuer/registry"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
 	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
 	"github.com/lanyard-dev/lanyard/test/testenv"
 )
@@ -111,7 +112,7 @@ func (i issuer) ask(ctx context.Context, clientID, identifier string) ([]string,
 	var event tokenservice.Event
 	_, refusal := i.service.Issue(ctx, tokenservice.Request{
 		GrantType: oauth.GrantClientCredentials,
-		Presented: clientauth.Presented{ClientID: clientID, Thumbprint: thumbprint()},
+		Presented: clientauth.Presented{ClientID: clientID, Peer: rules.Peer{Thumbprint: thumbprint()}},
 		Scope:     identifier + "/.default",
 	}, &event)
 	return event.Roles, refusal
