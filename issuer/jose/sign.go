@@ -3,14 +3,16 @@ package jose
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/asn1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 )
@@ -98,13 +100,7 @@ func (s *Signer) signature(text []byte) ([]byte, error) {
 	if s.algorithm == EdDSA {
 		return s.sign(text, crypto.Hash(0))
 	}
-	hash := crypto.SHA256
-	if s.algorithm == ES384 {
-		hash = crypto.SHA384
-	}
-	h := hash.New()
-	h.Write(text)
-	digest := h.Sum(nil)
+	hash, digest := digestOf(s.algorithm, text)
 	switch s.algorithm {
 	case PS256:
 		return s.sign(digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
@@ -113,11 +109,21 @@ func (s *Signer) signature(text []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		_, half := ecdsaMethod(s.algorithm)
-		return fixedLowS(der, half, s.key.Public)
+		_, curve := ecdsaMethod(s.algorithm)
+		return fixedLowS(der, curve)
 	default:
 		return s.sign(digest, hash)
 	}
+}
+
+// digestOf hashes the text as the algorithm says (RFC 7518 section 3.1).
+func digestOf(a Algorithm, text []byte) (crypto.Hash, []byte) {
+	if a == ES384 {
+		sum := sha512.Sum384(text)
+		return crypto.SHA384, sum[:]
+	}
+	sum := sha256.Sum256(text)
+	return crypto.SHA256, sum[:]
 }
 
 func (s *Signer) sign(message []byte, opts crypto.SignerOpts) ([]byte, error) {
@@ -130,24 +136,21 @@ func (s *Signer) sign(message []byte, opts crypto.SignerOpts) ([]byte, error) {
 
 // fixedLowS turns an ASN.1 ECDSA signature into the form of RFC 7518 section
 // 3.4, r and s at full length, with the lower of the two values of s.
-func fixedLowS(der, half []byte, public crypto.PublicKey) ([]byte, error) {
-	var v struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(der, &v); err != nil || len(rest) > 0 {
+func fixedLowS(der []byte, curve *curveOrder) ([]byte, error) {
+	var inner cryptobyte.String
+	var r, s []byte
+	input := cryptobyte.String(der)
+	if !input.ReadASN1(&inner, asn1.SEQUENCE) || !input.Empty() ||
+		!inner.ReadASN1Integer(&r) || !inner.ReadASN1Integer(&s) || !inner.Empty() {
 		return nil, errors.New("jose: the private key gave no ASN.1 signature")
 	}
-	k, ok := public.(*ecdsa.PublicKey)
-	if !ok {
-		return nil, unsuitable(public)
-	}
-	size, n := len(half), k.Params().N
-	if v.R.Sign() <= 0 || v.S.Sign() <= 0 || v.R.Cmp(n) >= 0 || v.S.Cmp(n) >= 0 {
+	size := len(curve.order)
+	out := make([]byte, 2*size)
+	if !curve.fill(out[:size], r) || !curve.fill(out[size:], s) {
 		return nil, errors.New("jose: the private key gave a signature out of range")
 	}
-	out := make([]byte, 2*size)
-	v.R.FillBytes(out[:size])
-	v.S.FillBytes(out[size:])
-	if bytes.Compare(out[size:], half) > 0 {
-		v.S.Sub(n, v.S).FillBytes(out[size:])
+	if bytes.Compare(out[size:], curve.half) > 0 {
+		curve.negate(out[size:])
 	}
 	return out, nil
 }

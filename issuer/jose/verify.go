@@ -3,10 +3,8 @@ package jose
 import (
 	"bytes"
 	"crypto"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"fmt"
-	"math/big"
 	"slices"
 	"time"
 
@@ -167,11 +165,12 @@ func verifySignature(a Algorithm, public crypto.PublicKey, signed string, signat
 		err = strictPSS.Verify(signed, signature, public)
 	case ES256, ES384:
 		// Fixed length: one signature has one encoding (RFC 7518 section 3.4).
-		method, half := ecdsaMethod(a)
-		if len(signature) != 2*len(half) {
-			return fmt.Errorf("%w: it has %d bytes, %s has %d", ErrSignature, len(signature), a, 2*len(half))
+		method, curve := ecdsaMethod(a)
+		size := len(curve.order)
+		if len(signature) != 2*size {
+			return fmt.Errorf("%w: it has %d bytes, %s has %d", ErrSignature, len(signature), a, 2*size)
 		}
-		if lowS && bytes.Compare(signature[len(half):], half) > 0 {
+		if lowS && bytes.Compare(signature[size:], curve.half) > 0 {
 			return fmt.Errorf("%w: its s is above half of the curve's order", ErrSignature)
 		}
 		err = method.Verify(signed, signature, public)
@@ -186,21 +185,9 @@ func verifySignature(a Algorithm, public crypto.PublicKey, signed string, signat
 	return nil
 }
 
-// halfP256 and halfP384 are half the order of the curve, rounded down, as long
-// as an s.
-var (
-	halfP256 = halfOrder(elliptic.P256())
-	halfP384 = halfOrder(elliptic.P384())
-)
-
-func halfOrder(curve elliptic.Curve) []byte {
-	n := curve.Params().N
-	return new(big.Int).Rsh(n, 1).FillBytes(make([]byte, (n.BitLen()+7)/8))
-}
-
-func ecdsaMethod(a Algorithm) (method *jwt.SigningMethodECDSA, half []byte) {
+func ecdsaMethod(a Algorithm) (*jwt.SigningMethodECDSA, *curveOrder) {
 	if a == ES384 {
-		return jwt.SigningMethodES384, halfP384
+		return jwt.SigningMethodES384, &orderP384
 	}
-	return jwt.SigningMethodES256, halfP256
+	return jwt.SigningMethodES256, &orderP256
 }
