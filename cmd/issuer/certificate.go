@@ -2,31 +2,23 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
-	"log/slog"
 	"os"
 	"sync/atomic"
-	"time"
 )
-
-// certificateEvery is how often the files are looked at. The kubelet replaces them
-// long before the certificate ends.
-const certificateEvery = 10 * time.Second
 
 // certificate is the issuer's own certificate, read again when its files change.
 type certificate struct {
 	certFile, keyFile string
-	log               *slog.Logger
 
 	current   atomic.Pointer[tls.Certificate]
 	cert, key []byte // as read last
 }
 
 // loadCertificate reads the files for the first time.
-func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
+func loadCertificate(certFile, keyFile string) (*certificate, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile}
 	if _, err := c.load(); err != nil {
 		return nil, err
 	}
@@ -53,26 +45,6 @@ func (c *certificate) load() (changed bool, err error) {
 	c.cert, c.key = cert, key
 	c.current.Store(&pair)
 	return true, nil
-}
-
-// run looks at the files until ctx ends. What cannot be read leaves the certificate
-// that was read before in use.
-func (c *certificate) run(ctx context.Context) {
-	tick := time.NewTicker(certificateEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		switch changed, err := c.load(); {
-		case err != nil:
-			c.log.Error("the issuer's certificate cannot be read again; the one in use stays", "error", err)
-		case changed:
-			c.log.Info("the issuer's certificate was read again", "not_after", c.current.Load().Leaf.NotAfter)
-		}
-	}
 }
 
 // get is the GetCertificate of a tls.Config.

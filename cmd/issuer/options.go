@@ -32,6 +32,13 @@ type Options struct {
 	ClientBurst           int
 	MaxConnections        int
 	ShutdownDelay         time.Duration
+	ClientSecrets         bool
+	MTLSURL               string
+	ProxyCA               string
+	ProxyNames            []string
+	ReplayMemory          int
+	ReplayQuota           int
+	RevocationQuota       int
 }
 
 // AddFlags adds a flag for each option.
@@ -55,6 +62,13 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.IntVar(&o.ClientBurst, "client-burst", 2000, "token requests that one client may make at once")
 	f.IntVar(&o.MaxConnections, "max-connections", httpapi.DefaultMaxConnections, "connections at the same time; beyond them those are closed over which no token was given, oldest first")
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve on after SIGTERM, not ready, until no more requests are sent here")
+	f.BoolVar(&o.ClientSecrets, "client-secrets", false, "serve client_secret_basic and client_secret_post to clients that list them; the controller needs the same flag to make secrets")
+	f.StringVar(&o.MTLSURL, "mtls-url", "", "what the URLs of the endpoints begin with for clients that use certificates (mtls_endpoint_aliases of RFC 8705), where another host asks for them; it must lead here")
+	f.StringVar(&o.ProxyCA, "client-cert-proxy-ca", "", "file with the CAs of proxies that may name the client's certificate in the header Client-Cert (RFC 9440), PEM; read again when it changes; without it that header counts for nothing")
+	f.StringSliceVar(&o.ProxyNames, "client-cert-proxy-name", nil, "DNS name in the certificate of such a proxy (repeatable); other certificates of the same CAs are no proxy's")
+	f.IntVar(&o.ReplayMemory, "replay-memory", 500_000, "ids of assertions and DPoP proofs that are remembered until they end, about 100 bytes each; beyond it new ones are refused")
+	f.IntVar(&o.ReplayQuota, "replay-quota", 50_000, "how many of them one client may have")
+	f.IntVar(&o.RevocationQuota, "revocation-quota", 2_000, "revoked tokens that one client may have at the same time; they are kept in the API server until they end")
 }
 
 // Complete fills in what depends on other options and on the environment.
@@ -107,6 +121,12 @@ func (o *Options) Validate() error {
 	if _, err := o.level(); err != nil {
 		wrong("log-level", o.LogLevel, "must be debug, info, warn or error")
 	}
+	o.validateLimits(wrong)
+	o.validateMTLS(wrong)
+	return errors.Join(errs...)
+}
+
+func (o *Options) validateLimits(wrong func(flag string, value any, want string)) {
 	for _, n := range []struct {
 		flag  string
 		value float64
@@ -121,10 +141,40 @@ func (o *Options) Validate() error {
 			wrong(n.flag, n.value, "must not be negative")
 		}
 	}
-	if o.MaxConnections < 1 {
-		wrong("max-connections", o.MaxConnections, "must be 1 or more")
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{
+		{"max-connections", o.MaxConnections},
+		{"replay-memory", o.ReplayMemory},
+		{"replay-quota", o.ReplayQuota},
+		{"revocation-quota", o.RevocationQuota},
+	} {
+		if n.value < 1 {
+			wrong(n.flag, n.value, "must be 1 or more")
+		}
 	}
-	return errors.Join(errs...)
+	if o.ReplayQuota >= o.ReplayMemory && o.ReplayMemory > 0 {
+		// One client could fill the memory for all.
+		wrong("replay-quota", o.ReplayQuota, fmt.Sprintf("must be less than --replay-memory=%d", o.ReplayMemory))
+	}
+}
+
+func (o *Options) validateMTLS(wrong func(flag string, value any, want string)) {
+	if o.MTLSURL != "" && (!issuerURL(o.MTLSURL) || o.MTLSURL == o.IssuerURL) {
+		wrong("mtls-url", o.MTLSURL, "must be https://<host>[:<port>] in lower case, and another one than --issuer-url")
+	}
+	if o.ProxyCA != "" && len(o.ProxyNames) == 0 {
+		wrong("client-cert-proxy-ca", o.ProxyCA, "needs --client-cert-proxy-name: not everybody with a certificate of that CA is a proxy")
+	}
+	for _, name := range o.ProxyNames {
+		switch {
+		case o.ProxyCA == "":
+			wrong("client-cert-proxy-name", name, "needs --client-cert-proxy-ca, the file with the CA of the proxy's certificate")
+		case name == "" || name != strings.ToLower(name) || strings.ContainsAny(name, "*:/ "):
+			wrong("client-cert-proxy-name", name, "must be one DNS name in lower case, for example ingress.ingress-system.svc")
+		}
+	}
 }
 
 // issuerURL says whether s can be an issuer identifier: what RFC 8414 section 2

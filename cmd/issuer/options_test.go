@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,7 +62,16 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		"--client-burst=-1":        "must not be negative",
 		"--max-connections=0":      "1 or more",
 		"--service-account-issuer=https://lanyard-issuer.lanyard-system.svc": "must be the issuer of service account tokens",
-		"--shutdown-delay=-1s": "must not be negative",
+		"--shutdown-delay=-1s":                                 "must not be negative",
+		"--mtls-url=https://x/":                                "must be https://",
+		"--mtls-url=http://x":                                  "must be https://",
+		"--mtls-url=https://lanyard-issuer.lanyard-system.svc": "another one than --issuer-url",
+		"--client-cert-proxy-ca=ca.crt":                        "needs --client-cert-proxy-name",
+		"--client-cert-proxy-name=ingress":                     "needs --client-cert-proxy-ca",
+		"--replay-memory=0":                                    "1 or more",
+		"--replay-quota=0":                                     "1 or more",
+		"--replay-quota=500000":                                "less than --replay-memory=500000",
+		"--revocation-quota=0":                                 "1 or more",
 	} {
 		o := parse(t, arg)
 		err := o.Validate()
@@ -75,15 +82,27 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestOptionsSayWhatIsNoNameOfAProxy(t *testing.T) {
+	for _, name := range []string{"*.example.com", "Ingress", "spiffe://x/y", "a b"} {
+		o := parse(t, "--client-cert-proxy-ca=ca.crt", "--client-cert-proxy-name="+name)
+		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), "--client-cert-proxy-name="+name+": must be one DNS name") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	o := parse(t, "--client-cert-proxy-ca=ca.crt", "--client-cert-proxy-name=a.example.com,b.example.com", "--client-secrets", "--mtls-url=https://mtls.example.com")
+	if err := o.Validate(); err != nil || len(o.ProxyNames) != 2 || !o.ClientSecrets {
+		t.Errorf("%+v: %v", o, err)
+	}
+}
+
 func TestCertificateIsReadAgain(t *testing.T) {
 	s := &stage{opts: Options{TLSCert: filepath.Join(t.TempDir(), "tls.crt"), TLSKey: filepath.Join(t.TempDir(), "tls.key")}}
-	log := slog.New(slog.NewJSONHandler(&bytes.Buffer{}, nil))
-	if _, err := loadCertificate(s.opts.TLSCert, s.opts.TLSKey, log); err == nil || !strings.Contains(err.Error(), "--tls-cert") {
+	if _, err := loadCertificate(s.opts.TLSCert, s.opts.TLSKey); err == nil || !strings.Contains(err.Error(), "--tls-cert") {
 		t.Errorf("without files: %v", err)
 	}
 	first, second := newCertificate(t, "first"), newCertificate(t, "second")
 	s.writeCertificate(t, first)
-	c, err := loadCertificate(s.opts.TLSCert, s.opts.TLSKey, log)
+	c, err := loadCertificate(s.opts.TLSCert, s.opts.TLSKey)
 	check(t, err)
 	serves := func(name string) {
 		t.Helper()

@@ -39,7 +39,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	log := slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	klog.SetSlogLogger(log) // what client-go says
 
-	own, err := loadCertificate(o.TLSCert, o.TLSKey, log)
+	own, err := loadCertificate(o.TLSCert, o.TLSKey)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { cluster.Run(background) })
-	wg.Go(func() { own.run(background) })
+	wg.Go(func() { reread(background, "the issuer's certificate", own.load, log) })
 	wg.Go(func() { announce(background, cluster, log) })
 	return serve(ctx, o, &servers{public: server, api: api, ops: ops, health: health}, log)
 }

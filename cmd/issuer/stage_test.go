@@ -138,6 +138,7 @@ func newStage(t *testing.T) *stage {
 		TLSCert: filepath.Join(s.dir, "tls.crt"), TLSKey: filepath.Join(s.dir, "tls.key"),
 		Namespace: "lanyard-system", SigningKeySecret: "lanyard-signing-keys", ControllerLease: "lanyard-controller",
 		ClusterDomain: "cluster.local", MaxStaleness: 15 * time.Minute, LogLevel: "info", MaxConnections: 100,
+		ReplayMemory: 1000, ReplayQuota: 500, RevocationQuota: 100,
 		Kubeconfig: s.kubeconfig(t, s.behind(t, s.env.As(t, "system:serviceaccount:lanyard-system:lanyard-issuer"))),
 	}
 	s.writeCertificate(t, s.server)
