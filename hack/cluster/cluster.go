@@ -19,8 +19,9 @@ const readyTimeout = 2 * time.Minute
 
 // Cluster is a local cluster in a state folder.
 type Cluster struct {
-	stateDir string
-	assets   Assets
+	stateDir       string
+	assets         Assets
+	authentication string
 }
 
 // Options say what [Start] starts, and where.
@@ -30,6 +31,11 @@ type Options struct {
 	StateDir string
 	// Assets are the binaries, from [Build].
 	Assets Assets
+	// AuthenticationConfig is the file of an AuthenticationConfiguration
+	// (apiserver.config.k8s.io) that says which JWT issuers kube-apiserver trusts beside the
+	// cluster's own. It is read by kube-apiserver, which refuses to start if it is wrong, and
+	// looks at it again every minute. Empty: none.
+	AuthenticationConfig string
 	// Progress is told what is being started; nil tells nobody.
 	Progress io.Writer
 }
@@ -59,6 +65,11 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{stateDir: stateDir, assets: opts.Assets}
+	if opts.AuthenticationConfig != "" {
+		if c.authentication, err = filepath.Abs(opts.AuthenticationConfig); err != nil {
+			return nil, err
+		}
+	}
 	progress := opts.Progress
 	if progress == nil {
 		progress = io.Discard

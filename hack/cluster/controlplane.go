@@ -80,7 +80,7 @@ func (c *Cluster) etcdArgs(client, peer string) []string {
 }
 
 func (c *Cluster) apiserverArgs(etcdURL string, port int) []string {
-	return []string{
+	args := []string{
 		"--etcd-servers=" + etcdURL, "--etcd-cafile=" + c.pkiFile("etcd-ca.crt"),
 		"--etcd-certfile=" + c.pkiFile("etcd.crt"), "--etcd-keyfile=" + c.pkiFile("etcd.key"),
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
@@ -96,6 +96,10 @@ func (c *Cluster) apiserverArgs(etcdURL string, port int) []string {
 		"--allow-privileged=true",
 		"--profiling=false",
 	}
+	if c.authentication != "" {
+		args = append(args, "--authentication-config="+c.authentication)
+	}
+	return args
 }
 
 // controllerManagerArgs runs the controllers that a cluster without nodes has a use for.

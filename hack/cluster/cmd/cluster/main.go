@@ -21,7 +21,8 @@ const usage = `cluster runs a real Kubernetes control plane with cert-manager, a
 Usage:
   cluster build                       build the binaries into the cache, if they are not there
   cluster assets                      the same, and print the cache's folder (for KUBEBUILDER_ASSETS)
-  cluster up      --state DIR         start the cluster, or what of it has died
+  cluster up      --state DIR         start the cluster, or what of it has died; with
+                  --authentication-config FILE: trusting the JWT issuers of that AuthenticationConfiguration
   cluster down    --state DIR         end all processes of the state folder; the data stays
   cluster restart --state DIR NAME    end one process and start it again
   cluster status  --state DIR         list the processes; exits 1 if one of them is not running
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	commands := map[string]command{
 		"build":   {do: build},
 		"assets":  {do: assets},
-		"up":      {state: true, do: up},
+		"up":      {state: true, authentication: true, do: up},
 		"down":    {state: true, do: down},
 		"restart": {state: true, operand: "NAME", do: restart},
 		"status":  {state: true, do: status},
@@ -81,14 +82,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // command is what one command takes, and does.
 type command struct {
-	state   bool
-	operand string
-	do      func(context.Context, call) error
+	state          bool
+	authentication bool
+	operand        string
+	do             func(context.Context, call) error
 }
 
 // call is a command's input and output.
 type call struct {
 	state          string
+	authentication string
 	name           string
 	stdout, stderr io.Writer
 }
@@ -100,6 +103,9 @@ func (c command) parse(name string, args []string, stderr io.Writer) (call, erro
 	flags.Usage = func() { fmt.Fprint(stderr, usage) }
 	if c.state {
 		flags.StringVar(&parsed.state, "state", "", "state folder")
+	}
+	if c.authentication {
+		flags.StringVar(&parsed.authentication, "authentication-config", "", "file of an AuthenticationConfiguration")
 	}
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return call{}, err
@@ -145,7 +151,9 @@ func up(ctx context.Context, c call) error {
 		return err
 	}
 	begun := time.Now()
-	started, err := cluster.Start(ctx, cluster.Options{StateDir: c.state, Assets: built, Progress: c.stderr})
+	started, err := cluster.Start(ctx, cluster.Options{
+		StateDir: c.state, Assets: built, AuthenticationConfig: c.authentication, Progress: c.stderr,
+	})
 	if err != nil {
 		return err
 	}

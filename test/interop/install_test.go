@@ -1,0 +1,178 @@
+//go:build e2e
+
+package interop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/hack/cluster"
+)
+
+const systemNamespace = "lanyard-system"
+
+// build makes Lanyard's programs, and the clients in Go, which are a module of their own.
+func (w *world) build(ctx context.Context) error {
+	bin := w.path("bin") + string(os.PathSeparator)
+	return errors.Join(
+		goBuild(ctx, w.root, bin, "./cmd/controller", "./cmd/issuer"),
+		goBuild(ctx, filepath.Join(w.root, "test", "interop", "go"), bin, "./..."),
+	)
+}
+
+func goBuild(ctx context.Context, dir, out string, packages ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-o", out}, packages...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build in %s: %w\n%s", dir, err, output)
+	}
+	return nil
+}
+
+// install does what a platform team does once per cluster.
+func (w *world) install(ctx context.Context) error {
+	const workloadCA = "config/samples/10-workload-ca.yaml"
+	for _, args := range [][]string{
+		{"apply", "-f", "config/default/namespace.yaml"},
+		{"apply", "--server-side", "-k", "config/crd"},
+		{"apply", "-k", "config/rbac"},
+		{"apply", "-f", workloadCA},
+		{"wait", "--for=condition=Established", "-f", "config/crd/bases"},
+		{"wait", "--for=condition=Ready", "--timeout=60s", "-f", workloadCA},
+	} {
+		if _, err := w.kubectl(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startPrograms runs controller and issuer, each as its service account.
+func (w *world) startPrograms(ctx context.Context) error {
+	metrics, err1 := cluster.Port(w.dir, "controller-metrics")
+	health, err2 := cluster.Port(w.dir, "controller-health")
+	ops, err3 := cluster.Port(w.dir, "issuer-ops")
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	_, listen, _ := strings.Cut(w.issuer, "://")
+	programs := []struct {
+		name, ready string
+		args        []string
+	}{
+		{"controller", "http://" + address(health) + "/readyz", []string{
+			"--allowed-issuers=ClusterIssuer/workload-ca",
+			"--metrics-listen=" + address(metrics), "--health-listen=" + address(health),
+		}},
+		{"issuer", "http://" + address(ops) + "/readyz", []string{
+			"--issuer-url=" + w.issuer, "--listen=" + listen, "--ops-listen=" + address(ops),
+			"--tls-cert=" + w.path("issuer.crt"), "--tls-key=" + w.path("issuer.key"), "--shutdown-delay=0s",
+		}},
+	}
+	for _, p := range programs {
+		kubeconfig := w.path("pki", "lanyard-"+p.name+".kubeconfig")
+		err := w.cluster.UserKubeconfig(kubeconfig, "system:serviceaccount:"+systemNamespace+":lanyard-"+p.name,
+			"system:serviceaccounts", "system:serviceaccounts:"+systemNamespace, "system:authenticated")
+		if err != nil {
+			return err
+		}
+		args := append([]string{"--kubeconfig=" + kubeconfig, "--namespace=" + systemNamespace}, p.args...)
+		err = w.cluster.Supervisor().StartProcess(ctx, cluster.Process{Name: p.name, Path: w.path("bin", p.name), Args: args})
+		if err != nil {
+			return err
+		}
+	}
+	for _, p := range programs {
+		check := func(ctx context.Context) error { return answers(ctx, p.ready) }
+		if err := w.cluster.Supervisor().WaitReady(ctx, p.name, check); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func answers(ctx context.Context, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+		return errors.Join(fmt.Errorf("%s answers %s: %s", url, response.Status, body), err)
+	}
+	return nil
+}
+
+// declare applies what the teams declare, and waits until all of it is ready and granted.
+func (w *world) declare(ctx context.Context) error {
+	manifests, err := filepath.Glob("manifests/[0-9]*.yaml")
+	if err != nil {
+		return err
+	}
+	for _, manifest := range manifests {
+		if _, err := w.kubectl(ctx, "apply", "-f", filepath.Join("test", "interop", manifest)); err != nil {
+			return err
+		}
+	}
+	for _, args := range [][]string{
+		{"wait", "--for=condition=Ready", "--timeout=60s", "-A", "--all", "protectedresources,approles,approleassignments,clientcertificates,oauthclients"},
+		{"wait", "--for=condition=RolesGranted", "--timeout=60s", "-n", "shop", "--all", "oauthclients"},
+		// There is no kubelet here; a pod that never ran gets tokens nevertheless.
+		{"patch", "-n", "shop", "pod", "checkout-0", "--subresource=status", "-p", `{"status":{"phase":"Running"}}`},
+	} {
+		if _, err := w.kubectl(ctx, args...); err != nil {
+			state, _ := w.kubectl(ctx, "get", "-A", "-o", "wide", "lanyard")
+			return fmt.Errorf("%w\n%s", err, state)
+		}
+	}
+	return nil
+}
+
+// kubectl runs kubectl as the administrator in the checkout, and returns what it prints.
+func (w *world) kubectl(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, w.assets.Path("kubectl"), args...)
+	cmd.Dir = w.root
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+w.cluster.Kubeconfig(), "KUBECACHEDIR="+w.path("kubectl-cache"))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("kubectl %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+// secret returns what a pod would mount of a Secret of the shop, once it is there.
+func (w *world) secret(ctx context.Context, namespace, name string) (map[string][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var secret corev1.Secret
+	for {
+		err := w.kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &secret)
+		if err == nil && len(secret.Data) > 0 {
+			return secret.Data, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the Secret %s/%s: %w", namespace, name, errors.Join(ctx.Err(), err))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,89 @@
+//go:build e2e
+
+package interop
+
+import (
+	"context"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// kubectlWith runs kubectl with a token and nothing else that says who it is.
+func (w *world) kubectlWith(t *testing.T, token string, args ...string) (string, error) {
+	t.Helper()
+	config, err := w.cluster.RESTConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{
+		"--kubeconfig=/dev/null", "--server=" + config.Host,
+		"--certificate-authority=" + w.path("pki", "ca.crt"), "--token=" + token, "--cache-dir=" + t.TempDir(),
+	}, args...)
+	out, err := exec.CommandContext(t.Context(), w.assets.Path("kubectl"), args...).CombinedOutput()
+	return string(out), err
+}
+
+// dashboardToken is a bearer token for kube-apiserver.
+func (w *world) dashboardToken(t *testing.T) string {
+	t.Helper()
+	certificate := w.issued(t, "dashboard")
+	result := w.golang(t, "clientcredentials", w.clientCredentials("dashboard", object{
+		"scopes": []string{"api://kubernetes/.default"}, "certificate": certificate.certificate, "certificateKey": certificate.key,
+	}))
+	token, _ := result.one(t, "token")["access_token"].(string)
+	return token
+}
+
+func TestKubernetesTakesTheTokenAndMapsRolesToGroups(t *testing.T) {
+	token := lanyard.dashboardToken(t)
+	// kube-apiserver asks for the issuer's keys every 10 s until it has them.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var out string
+	for {
+		var err error
+		if out, err = lanyard.kubectlWith(t, token, "auth", "whoami", "-o", "json"); err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("kubectl auth whoami: %v\n%s", err, out)
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	var review struct {
+		Status struct {
+			UserInfo struct {
+				Username string
+				Groups   []string
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &review); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := review.Status.UserInfo.Username, "lanyard:shop/dashboard"; got != want {
+		t.Errorf("user %q, want %q", got, want)
+	}
+	if diff := cmp.Diff([]string{"lanyard:Cluster.View", "system:authenticated"}, review.Status.UserInfo.Groups); diff != "" {
+		t.Errorf("groups (-want +got):\n%s", diff)
+	}
+	if out, err := lanyard.kubectlWith(t, token, "get", "pods", "-n", "shop", "-o", "name"); err != nil || !strings.Contains(out, "pod/checkout-0") {
+		t.Errorf("the group may view: %v\n%s", err, out)
+	}
+	if out, err := lanyard.kubectlWith(t, token, "delete", "pod", "-n", "shop", "checkout-0"); err == nil || !strings.Contains(out, "Forbidden") {
+		t.Errorf("the group may only view: %v\n%s", err, out)
+	}
+
+	t.Run("and refuses one for another API", func(t *testing.T) {
+		other, _ := lanyard.mtlsToken(t)
+		if out, err := lanyard.kubectlWith(t, other, "auth", "whoami"); err == nil {
+			t.Errorf("kubectl auth whoami: %s", out)
+		}
+	})
+}
