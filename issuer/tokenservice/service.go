@@ -1,6 +1,7 @@
 // Package tokenservice is the token endpoint without HTTP: authenticate, decide,
 // mint. It reads like the specification, and is what every form of the endpoint
-// calls, so that no second endpoint can forget a rule of the first.
+// calls, so that no second endpoint can forget a rule of the first. Introspection and
+// revocation stand beside it, and authenticate their callers by the same code.
 package tokenservice
 
 import (
@@ -11,6 +12,7 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/mint"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/issuer/registry"
+	"github.com/lanyard-dev/lanyard/issuer/replay"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
@@ -22,6 +24,8 @@ type Request struct {
 	Scope, Resource string
 	// TokenType is the parameter token_type; empty if absent.
 	TokenType string
+	// DPoP are the values of the header of that name (RFC 9449 section 4.1).
+	DPoP []string
 	// Admit is asked once the client has authenticated, before anything costly is
 	// done for it: a stranger cannot use up what belongs to somebody else. Nil
 	// admits everybody.
@@ -49,6 +53,9 @@ type Event struct {
 	// TokenID is the token's jti.
 	TokenID   string
 	ExpiresAt time.Time
+	// Inactive is why introspection found a token inactive, or revocation one that
+	// needs none: a fixed word.
+	Inactive string
 }
 
 // Service issues tokens.
@@ -56,6 +63,12 @@ type Service struct {
 	Authenticator *clientauth.Authenticator
 	Registry      *registry.Registry
 	Minter        *mint.Minter
+	// Replay remembers the DPoP proofs that were used.
+	Replay *replay.Memory
+	// Revocations stores what is revoked, and RevocationQuota is how many tokens one
+	// client may have revoked at a time.
+	Revocations     Revocations
+	RevocationQuota int
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -71,21 +84,18 @@ func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *
 	if refusal != nil {
 		return Answer{}, refusal
 	}
-	// 1. Who asks?
-	var seen clientauth.Seen
-	client, refusal := s.Authenticator.Authenticate(ctx, r.Presented, now, &seen)
-	if seen.ClientID != "" {
-		event.ClientID = seen.ClientID
-	}
-	event.Workload = seen.Workload
+	proof, refusal := s.readProof(r.DPoP, r.Presented.Endpoint, now)
 	if refusal != nil {
 		return Answer{}, refusal
 	}
-	event.Method = client.Method
-	if r.Admit != nil {
-		if refusal := r.Admit(event.ClientID); refusal != nil {
-			return Answer{}, refusal
-		}
+	// 1. Who asks?
+	client, refusal := s.authenticate(ctx, r.Presented, r.Admit, now, event)
+	if refusal != nil {
+		return Answer{}, refusal
+	}
+	jkt, refusal := s.prove(proof, event.ClientID, now)
+	if refusal != nil {
+		return Answer{}, refusal
 	}
 
 	// 2. For what? Without a name, for the client's only resource.
@@ -105,6 +115,7 @@ func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *
 		TokenType:      oauth.TokenType(r.TokenType),
 		Peer:           r.Presented.Peer,
 		Method:         client.Method,
+		DPoP:           jkt,
 		Pin:            client.Pin,
 		CredentialEnds: client.Ends,
 		Workload:       client.Workload,
@@ -126,12 +137,32 @@ func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *
 	}, nil
 }
 
+// authenticate finds out who asks, and whether it may ask now.
+func (s *Service) authenticate(ctx context.Context, p clientauth.Presented, admit func(string) *oauth.Error, now time.Time, event *Event) (clientauth.Client, *oauth.Error) {
+	var seen clientauth.Seen
+	client, refusal := s.Authenticator.Authenticate(ctx, p, now, &seen)
+	if seen.ClientID != "" {
+		event.ClientID = seen.ClientID
+	}
+	event.Workload = seen.Workload
+	if refusal != nil {
+		return clientauth.Client{}, refusal
+	}
+	event.Method = client.Method
+	if admit != nil {
+		if refusal := admit(event.ClientID); refusal != nil {
+			return clientauth.Client{}, refusal
+		}
+	}
+	return client, nil
+}
+
 // parse checks the parameters that no look-up is needed for.
 func parse(r Request) (rules.Ask, *oauth.Error) {
 	switch {
 	case r.GrantType == "":
 		return rules.Ask{}, oauth.NewError(oauth.ErrMissingParameter, "grant_type is missing; send grant_type="+string(oauth.GrantClientCredentials))
-	case r.GrantType != oauth.GrantClientCredentials:
+	case r.GrantType != oauth.GrantClientCredentials && r.GrantType != oauth.GrantTLSClientAuth:
 		return rules.Ask{}, oauth.NewError(oauth.ErrUnsupportedGrantType, "")
 	}
 	switch oauth.TokenType(r.TokenType) {
