@@ -28,12 +28,12 @@ func TestReadAnswer(t *testing.T) {
 		"a header longer than the small buffer": {"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 5000) + "\r\n\r\n", 0, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			status, body, err := readAnswer(bufio.NewReader(strings.NewReader(tt.sent)), nil)
+			got, err := readAnswer(bufio.NewReader(strings.NewReader(tt.sent)), nil)
 			if (err == nil) != tt.ok {
 				t.Fatalf("err is %v", err)
 			}
-			if tt.ok && (status != tt.status || string(body) != tt.body) {
-				t.Errorf("got %d %q", status, body)
+			if tt.ok && (got.status != tt.status || string(got.body) != tt.body) {
+				t.Errorf("got %d %q", got.status, got.body)
 			}
 		})
 	}
@@ -46,11 +46,11 @@ func TestReadAnswerReadsOneAfterTheOther(t *testing.T) {
 			"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanother"))
 	var buffer []byte
 	for _, want := range []string{"first", "and", "another"} {
-		_, body, err := readAnswer(r, buffer)
-		if err != nil || string(body) != want {
-			t.Fatalf("got %q, %v", body, err)
+		got, err := readAnswer(r, buffer)
+		if err != nil || string(got.body) != want {
+			t.Fatalf("got %q, %v", got.body, err)
 		}
-		buffer = body
+		buffer = got.body
 	}
 }
 
@@ -58,9 +58,9 @@ func FuzzReadAnswer(f *testing.F) {
 	f.Add("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 	f.Add("HTTP/1.1 503 \r\nContent-Length:0\r\nRetry-After: 1\r\n\r\n")
 	f.Fuzz(func(t *testing.T, sent string) {
-		status, body, err := readAnswer(bufio.NewReader(strings.NewReader(sent)), nil)
-		if err == nil && (status < 0 || len(body) > maxBody || !strings.Contains(sent, string(body))) {
-			t.Errorf("read %d %q of %q", status, body, sent)
+		got, err := readAnswer(bufio.NewReader(strings.NewReader(sent)), nil)
+		if err == nil && (got.status < 0 || len(got.body) > maxBody || !strings.Contains(sent, string(got.body))) {
+			t.Errorf("read %d %q of %q", got.status, got.body, sent)
 		}
 	})
 }

@@ -9,19 +9,33 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
 // results of the rounds, by contender and by server.
 type results struct {
-	samples map[string][]sample
+	// full are the samples at the greatest rate, half those at half of it.
+	full, half map[string][]sample
 	// peak is the most memory that a server had resident, in bytes.
 	peak map[string]int64
+	// lasting is what many tokens did to the issuer's memory.
+	lasting lasting
+}
+
+// run is what is measured with.
+type run struct {
+	options
+	fixture  stand.Fixture
+	servers  map[string]*stand.Process
+	loadCore int
+	out      io.Writer
 }
 
 // bench measures, tells and writes.
 func bench(ctx context.Context, o options, out io.Writer) error {
-	fmt.Fprintf(out, "bench: %d rounds of %v for each of %d contenders, about %v\n",
-		o.rounds, o.duration, len(o.measured()), o.length().Round(time.Second))
+	fmt.Fprintf(out, "bench: %d rounds of %v for each of %d contenders, then %d of %v at half of the rate, then %d tokens\n",
+		o.rounds, o.duration, len(o.measured()), o.halfRounds, o.halfDuration, o.tokens)
 	r, err := measure(ctx, o, out)
 	if err != nil {
 		return err
@@ -31,20 +45,20 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	writeTable(out, rows)
-	fmt.Fprintf(out, "\nvalue and floor are medians of %d rounds, ratio is the median of the rounds' ratios, and range their least and greatest. Written to %s.\n", o.rounds, o.out)
-	for _, w := range doubts(r.samples) {
+	fmt.Fprintf(out, "\nvalue and floor are medians of the rounds, ratio is the median of the rounds' ratios, and range their least and greatest. Written to %s.\n", o.out)
+	for _, w := range doubts(r.full) {
 		fmt.Fprintln(out, "warning:", w)
 	}
-	return missed(o.compared(), rows)
+	return missed(rows)
 }
 
 // measure starts the servers, plays the rounds, and ends the servers.
 func measure(ctx context.Context, o options, out io.Writer) (r results, err error) {
-	serverCore, loadCore, err := cores()
+	serverCore, loadCore, err := stand.Cores()
 	if err != nil {
 		return results{}, err
 	}
-	f, err := newFixture(time.Now())
+	f, err := stand.NewFixture(time.Now())
 	if err != nil {
 		return results{}, fmt.Errorf("making keys and clients: %w", err)
 	}
@@ -53,53 +67,108 @@ func measure(ctx context.Context, o options, out io.Writer) (r results, err erro
 		return results{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	servers := map[string]*process{}
+	run := run{options: o, fixture: f, servers: map[string]*stand.Process{}, loadCore: loadCore, out: out}
 	for _, name := range []string{serverFloor, serverIssuer} {
-		s, err := startServer(ctx, name, serverCore, f, dir, o.profiles)
+		s, err := stand.Start(ctx, name, serverCore, f, dir, o.profiles)
 		if err != nil {
 			return results{}, err
 		}
-		defer func() { err = errors.Join(err, s.stop()) }()
-		servers[name] = s
+		defer func() { err = errors.Join(err, s.Stop()) }()
+		run.servers[name] = s
 	}
-	r = results{samples: map[string][]sample{}, peak: map[string]int64{}}
-	for round := range o.rounds {
-		order := o.measured()
-		if round%2 == 1 {
-			slices.Reverse(order) // who comes first must not matter
-		}
-		for _, c := range order {
-			s, err := c.measure(ctx, o, f, servers[c.server], loadCore)
-			if err != nil {
-				return results{}, fmt.Errorf("%s: %w", c.name, errors.Join(err, servers[c.server].lastWords()))
-			}
-			r.add(c.name, s)
-		}
-		fmt.Fprintf(out, "  round %d:%s\n", round+1, r.line(o.measured(), round))
+	r = results{full: map[string][]sample{}, half: map[string][]sample{}, peak: map[string]int64{}}
+	if err := run.rounds(ctx, r); err != nil {
+		return results{}, err
 	}
-	for name, s := range servers {
-		if r.peak[name], err = peakMemory(s.cmd.Process.Pid); err != nil {
+	for name, s := range run.servers {
+		if r.peak[name], err = stand.PeakMemory(s.PID()); err != nil {
 			return results{}, err
 		}
 	}
-	return r, nil
+	r.lasting, err = run.last(ctx)
+	return r, err
 }
 
+// rounds measures the greatest rates, and then at half of them.
+func (r run) rounds(ctx context.Context, into results) error {
+	for round := range r.options.rounds {
+		if err := r.round(ctx, round, r.measured(), 0, into.full); err != nil {
+			return err
+		}
+		fmt.Fprintf(r.out, "  round %d:%s\n", round+1, line(into.full, r.measured(), round))
+	}
+	for round := range r.halfRounds {
+		for _, c := range r.compared() {
+			if c.goal == 0 {
+				continue
+			}
+			for _, one := range []string{c.ours, c.floor} {
+				rate := median(each(into.full[one], sample.TokensPerSecond)) / 2
+				// A floor is measured once for each row, so that both ran side by side.
+				got, err := r.measure(ctx, r.contender(one), rate)
+				if err != nil {
+					return err
+				}
+				into.half[c.name+"/"+one] = append(into.half[c.name+"/"+one], got)
+			}
+		}
+		fmt.Fprintf(r.out, "  round %d at half of the rate\n", round+1)
+	}
+	return nil
+}
+
+func (r run) round(ctx context.Context, round int, order []contender, rate float64, into map[string][]sample) error {
+	order = slices.Clone(order)
+	if round%2 == 1 {
+		slices.Reverse(order) // who comes first must not matter
+	}
+	for _, c := range order {
+		s, err := r.measure(ctx, c, rate)
+		if err != nil {
+			return err
+		}
+		into[c.name] = append(into[c.name], s)
+	}
+	return nil
+}
+
+func (o options) contender(name string) contender {
+	all := contenders()
+	return all[slices.IndexFunc(all, func(c contender) bool { return c.name == name })]
+}
+
+// freshRate is how many requests a second nobody can answer faster than: so many are
+// made where each may be sent only once.
+const freshRate = 4500
+
 // measure lets the load ask the server for a while, and looks at what came back.
-func (c contender) measure(ctx context.Context, o options, f fixture, s *process, core int) (sample, error) {
-	j := job{
-		Address: s.address, Root: f.Server.DER, ServerPID: s.cmd.Process.Pid,
-		Connections: c.connections(f, c.path, o.connections),
-		Warmup:      o.warmup, Duration: o.duration,
+func (r run) measure(ctx context.Context, c contender, rate float64) (sample, error) {
+	duration, most := r.duration, float64(freshRate)
+	if rate > 0 {
+		duration, most = r.halfDuration, 1.1*rate
 	}
-	got, err := load(ctx, core, j)
+	peers, err := c.way(r.fixture, c.path, crowd{r.connections, int(most * (duration + r.warmup).Seconds())})
 	if err != nil {
+		return sample{}, fmt.Errorf("%s: %w", c.name, err)
+	}
+	got, err := r.ask(ctx, c, job{Connections: peers, Rate: rate, Warmup: r.warmup, Duration: duration})
+	if err != nil {
+		return sample{}, fmt.Errorf("%s: %w", c.name, errors.Join(err, r.servers[c.server].LastWords()))
+	}
+	return got, nil
+}
+
+func (r run) ask(ctx context.Context, c contender, j job) (sample, error) {
+	s := r.servers[c.server]
+	j.Address, j.Root, j.ServerPID = s.Address, r.fixture.Server.DER, s.PID()
+	var got sample
+	if err := stand.Ask(ctx, "load", r.loadCore, j, &got); err != nil {
 		return sample{}, err
 	}
-	if err := c.check(f, j.Connections, got.First); err != nil {
+	if err := c.check(r.fixture, j.Connections, got.First); err != nil {
 		return sample{}, err
 	}
-	logged, err := s.emptyLog()
+	logged, err := s.EmptyLog()
 	if err != nil {
 		return sample{}, err
 	}
@@ -109,15 +178,11 @@ func (c contender) measure(ctx context.Context, o options, f fixture, s *process
 	return got, nil
 }
 
-func (r *results) add(name string, s sample) {
-	r.samples[name] = append(r.samples[name], s)
-}
-
 // line tells one round.
-func (r results) line(order []contender, round int) string {
+func line(samples map[string][]sample, order []contender, round int) string {
 	var line strings.Builder
 	for _, c := range order {
-		fmt.Fprintf(&line, "  %s %.0f/s", c.name, r.samples[c.name][round].TokensPerSecond())
+		fmt.Fprintf(&line, "  %s %.0f/s", c.name, samples[c.name][round].TokensPerSecond())
 	}
 	return line.String()
 }

@@ -4,22 +4,24 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
 // What is measured must be tokens: every contender is asked for a moment, on real
 // sockets, and its answers are looked into.
 func TestEveryContenderGivesTokens(t *testing.T) {
-	f, err := newFixture(time.Now())
+	f, err := stand.NewFixture(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	addresses := map[string]string{}
-	for _, name := range []string{serverFloor, serverIssuer} {
-		s, err := newServer(name, f)
+	for name, make := range servers() {
+		s, err := make(f)
 		if err != nil {
 			t.Fatal(err)
 		}
-		address, stop, err := serve(t.Context(), s)
+		address, stop, err := stand.Listen(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,9 +34,13 @@ func TestEveryContenderGivesTokens(t *testing.T) {
 	}
 	for _, c := range contenders() {
 		t.Run(c.name, func(t *testing.T) {
+			peers, err := c.way(f, c.path, crowd{peers: 3, fresh: 600})
+			if err != nil {
+				t.Fatal(err)
+			}
 			j := job{
 				Address: addresses[c.server], Root: f.Server.DER, ServerPID: os.Getpid(),
-				Connections: c.connections(f, c.path, 3), Duration: 50 * time.Millisecond,
+				Connections: peers, Duration: 50 * time.Millisecond,
 			}
 			s, err := j.run(t.Context())
 			if err != nil {
@@ -52,15 +58,15 @@ func TestEveryContenderGivesTokens(t *testing.T) {
 
 // A bearer token where a bound one is due must not pass for a measurement.
 func TestCheckRefusesWhatIsNoToken(t *testing.T) {
-	f, err := newFixture(time.Now())
+	f, err := stand.NewFixture(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	signing, err := f.signingKey()
+	signing, err := f.SigningPrivateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := f.some(1, true)[0]
+	c := f.Some(1, stand.MTLS)[0]
 	bearer, err := (&floor{signingKey: signing}).token(c.ID(), time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -68,21 +74,57 @@ func TestCheckRefusesWhatIsNoToken(t *testing.T) {
 	answer := func(token string) [][]byte { return [][]byte{[]byte(`{"access_token":"` + token + `"}`)} }
 	peers := []connection{{Certificate: &c.Certificate}}
 	for name, tt := range map[string]struct {
-		bound   bool
+		binding binding
 		answers [][]byte
 		ok      bool
 	}{
-		"a bearer token where one is due":         {false, answer(bearer), true},
-		"a bearer token where a bound one is due": {true, answer(bearer), false},
-		"a token with another signature":          {false, answer(bearer[:len(bearer)-8] + "AAAAAAAA"), false},
-		"an answer without a token":               {false, [][]byte{[]byte(`{}`)}, false},
-		"an answer that is not JSON":              {false, [][]byte{[]byte(`ok`)}, false},
-		"no answer":                               {false, nil, false},
+		"a bearer token where one is due":          {unbound, answer(bearer), true},
+		"a bearer token where a bound one is due":  {toCertificate, answer(bearer), false},
+		"a token with another signature":           {unbound, answer(bearer[:len(bearer)-8] + "AAAAAAAA"), false},
+		"an answer without a token":                {unbound, [][]byte{[]byte(`{}`)}, false},
+		"an answer that is not JSON":               {unbound, [][]byte{[]byte(`ok`)}, false},
+		"a bearer token where one of a key is due": {toProofKey, answer(bearer), false},
+		"no answer": {unbound, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := (contender{bound: tt.bound}).check(f, peers, tt.answers); (err == nil) != tt.ok {
+			if err := (contender{binding: tt.binding}).check(f, peers, tt.answers); (err == nil) != tt.ok {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// At half of the rate, requests are sent on a schedule: as many as were asked for.
+func TestARateIsKept(t *testing.T) {
+	f, err := stand.NewFixture(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newFloorServer(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, stop, err := stand.Listen(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	peers, err := certificates(f, pathSign, crowd{peers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := job{
+		Address: address, Root: f.Server.DER, ServerPID: os.Getpid(),
+		Connections: peers, Rate: 100, Duration: 500 * time.Millisecond,
+	}.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Tokens < 20 || got.Tokens > 51 {
+		t.Errorf("%d requests were answered in half a second; 100 a second were due", got.Tokens)
 	}
 }

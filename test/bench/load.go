@@ -1,20 +1,19 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
 // job is what the load process is told, as JSON on its standard input.
@@ -22,8 +21,11 @@ type job struct {
 	Address   string
 	Root      []byte // the server's certificate, DER
 	ServerPID int
-	// Connections are kept open, and each sends one request after the other.
+	// Connections each send one request after the other.
 	Connections []connection
+	// Rate is how many requests all connections send in a second, on a schedule that
+	// does not wait for answers; zero: as many as are answered.
+	Rate float64
 	// Warmup is not measured, Duration is.
 	Warmup, Duration time.Duration
 }
@@ -31,8 +33,14 @@ type job struct {
 // connection is one peer: its certificate, and the requests it sends in turn, each
 // whole, as bytes of HTTP/1.1.
 type connection struct {
-	Certificate *certificate // nil: none is presented
+	Certificate *stand.Certificate // nil: none is presented
 	Requests    [][]byte
+	// Once: no request is sent twice; the measurement ends when one has no more.
+	Once bool
+	// Redial: each request is sent over a connection of its own.
+	Redial bool
+	// ProofKey signs a DPoP proof for each request, PKCS #8; nil: there are none.
+	ProofKey []byte
 }
 
 // sample is what the load process answers on its standard output.
@@ -48,6 +56,12 @@ type sample struct {
 
 // TokensPerSecond is how many answers came in a second.
 func (s sample) TokensPerSecond() float64 { return float64(s.Tokens) / s.Elapsed.Seconds() }
+
+// TokensPerCore is how many answers a second of the server's processor time gave:
+// what it gives in a second with a core for itself, whatever else runs meanwhile.
+func (s sample) TokensPerCore() float64 {
+	return float64(s.Tokens) / max(s.ServerCPU, 10*time.Millisecond).Seconds()
+}
 
 // maxRequests bounds what one connection sends, and so the memory of the load.
 const maxRequests = 200_000
@@ -68,40 +82,20 @@ func runLoad(ctx context.Context, in io.Reader, out io.Writer) error {
 func (j job) run(ctx context.Context) (sample, error) {
 	s := sample{First: make([][]byte, len(j.Connections))}
 	peers := make([]*peer, len(j.Connections))
-	deadline := time.Now().Add(j.Warmup + j.Duration + 20*time.Second)
 	for i, c := range j.Connections {
-		p, err := dial(ctx, j.Address, j.Root, c)
+		p, err := newPeer(j, c)
 		if err != nil {
 			return sample{}, err
 		}
-		defer p.conn.Close() //nolint:errcheck // the work is done by then
+		defer p.hangUp()
 		peers[i] = p
-		if err := p.conn.SetDeadline(deadline); err != nil {
-			return sample{}, err
-		}
-		if err := p.exchange(); err != nil {
+		if err := p.first(ctx); err != nil {
 			return sample{}, err
 		}
 		s.First[i] = bytes.Clone(p.body)
 	}
-	begin := time.Now().Add(j.Warmup)
-	end := begin.Add(j.Duration)
-	var before, after usage
-	var all sync.WaitGroup
-	failures := make([]error, len(peers)+1)
-	for i, p := range peers {
-		all.Go(func() { failures[i] = p.send(begin, end) })
-	}
-	all.Go(func() {
-		time.Sleep(time.Until(begin))
-		var first, last error
-		before, first = j.used()
-		time.Sleep(time.Until(end))
-		after, last = j.used()
-		failures[len(peers)] = errors.Join(first, last)
-	})
-	all.Wait()
-	if err := errors.Join(failures...); err != nil {
+	m := j.measure(ctx, peers)
+	if err := errors.Join(m.failures...); err != nil {
 		return sample{}, err
 	}
 	var latencies []time.Duration
@@ -109,86 +103,72 @@ func (j job) run(ctx context.Context) (sample, error) {
 		latencies = append(latencies, p.latencies...)
 	}
 	slices.Sort(latencies)
-	s.Tokens, s.Elapsed = len(latencies), j.Duration
+	s.Tokens, s.Elapsed = len(latencies), m.elapsed
 	s.P50, s.P99 = percentile(latencies, 50), percentile(latencies, 99)
-	s.ServerCPU, s.LoadCPU = after.server-before.server, after.load-before.load
+	s.ServerCPU, s.LoadCPU = m.after.server-m.before.server, m.after.load-m.before.load
 	return s, nil
+}
+
+// measurement is one stretch of time in which all peers send.
+type measurement struct {
+	begin    time.Time
+	end      atomic.Pointer[time.Time] // earlier than planned if a peer has no more requests
+	ended    chan struct{}
+	elapsed  time.Duration
+	before   usage
+	after    usage
+	failures []error
+}
+
+func (j job) measure(ctx context.Context, peers []*peer) *measurement {
+	m := &measurement{begin: time.Now().Add(j.Warmup), ended: make(chan struct{}), failures: make([]error, len(peers)+1)}
+	end := m.begin.Add(j.Duration)
+	m.end.Store(&end)
+	var all sync.WaitGroup
+	var stop sync.Once
+	for i, p := range peers {
+		all.Go(func() {
+			m.failures[i] = p.send(ctx, m, j.schedule(m.begin.Add(-j.Warmup), i))
+			if now := time.Now(); now.Before(*m.end.Load()) {
+				m.end.Store(&now)
+			}
+			stop.Do(func() { close(m.ended) })
+		})
+	}
+	all.Go(func() {
+		time.Sleep(time.Until(m.begin))
+		var first, last error
+		m.before, first = j.used()
+		select {
+		case <-time.After(time.Until(end)):
+		case <-m.ended:
+		}
+		m.after, last = j.used()
+		m.elapsed = min(time.Since(m.begin), j.Duration)
+		if m.elapsed < j.Duration/10 {
+			last = errors.Join(last, errors.New("the requests were used up too soon to measure anything"))
+		}
+		m.failures[len(peers)] = errors.Join(first, last)
+	})
+	all.Wait()
+	return m
+}
+
+// schedule says when the requests of a peer are due; nil: when the one before was
+// answered.
+func (j job) schedule(begin time.Time, i int) func(n int) time.Time {
+	if j.Rate <= 0 {
+		return nil
+	}
+	each := time.Duration(float64(time.Second) / j.Rate)
+	return func(n int) time.Time { return begin.Add(time.Duration(n*len(j.Connections)+i) * each) }
 }
 
 // usage is the processor time that the server and the load have used so far.
 type usage struct{ server, load time.Duration }
 
 func (j job) used() (usage, error) {
-	server, err := cpuTime(j.ServerPID)
-	own, err2 := cpuTime(os.Getpid())
+	server, err := stand.CPUTime(j.ServerPID)
+	own, err2 := stand.CPUTime(os.Getpid())
 	return usage{server, own}, errors.Join(err, err2)
-}
-
-// peer is a client that costs next to nothing: what it sends is ready, and of an
-// answer it reads the status and the length.
-type peer struct {
-	conn      net.Conn
-	reader    *bufio.Reader
-	requests  [][]byte
-	next      int
-	body      []byte
-	latencies []time.Duration
-}
-
-func dial(ctx context.Context, address string, root []byte, c connection) (*peer, error) {
-	server, err := x509.ParseCertificate(root)
-	if err != nil {
-		return nil, err
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: x509.NewCertPool()}
-	config.RootCAs.AddCert(server)
-	if c.Certificate != nil {
-		certificate, err := c.Certificate.tlsCertificate()
-		if err != nil {
-			return nil, err
-		}
-		config.Certificates = []tls.Certificate{certificate}
-	}
-	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("cannot connect to %s: %w", address, err)
-	}
-	return &peer{conn: conn, reader: bufio.NewReaderSize(conn, 16<<10), requests: c.Requests, latencies: make([]time.Duration, 0, 1<<14)}, nil
-}
-
-// send sends until end, and keeps the latencies of what was answered after begin.
-func (p *peer) send(begin, end time.Time) error {
-	asked := time.Now()
-	for range maxRequests {
-		if err := p.exchange(); err != nil {
-			return err
-		}
-		answered := time.Now()
-		if answered.After(end) {
-			return nil
-		}
-		if answered.After(begin) {
-			p.latencies = append(p.latencies, answered.Sub(asked))
-		}
-		asked = answered
-	}
-	return fmt.Errorf("a connection sent %d requests before the time was over; lower -duration", maxRequests)
-}
-
-// exchange sends the next request and reads its answer, which must be a 200.
-func (p *peer) exchange() error {
-	request := p.requests[p.next]
-	p.next = (p.next + 1) % len(p.requests)
-	if _, err := p.conn.Write(request); err != nil {
-		return fmt.Errorf("sending: %w", err)
-	}
-	status, body, err := readAnswer(p.reader, p.body)
-	p.body = body
-	switch {
-	case err != nil:
-		return fmt.Errorf("reading the answer: %w", err)
-	case status != 200:
-		return fmt.Errorf("a request was refused with %d, so nothing was measured: %s", status, body)
-	}
-	return nil
 }

@@ -1,7 +1,7 @@
 // Command bench measures how many tokens the issuer gives in a second on one core,
-// beside a floor: a bare net/http TLS handler that does the cryptography and
-// nothing else, on the same core in the same run. It prints a table and writes
-// bench.json.
+// beside floors: bare net/http TLS handlers that do the cryptography and nothing
+// else, on the same core in the same run. It prints a table with what must be
+// reached, writes bench.json, and fails if a goal was missed.
 //
 // The issuer is the real one: handler, authentication, registry with a hundred
 // clients, policy, rate limiter, audit log and metrics; only the API server is
@@ -11,7 +11,8 @@
 // short rounds, because the machine drifts. The bench ends what it started, and nothing else.
 //
 //	go run ./test/bench                         # what make bench does
-//	go run ./test/bench -only federated -profile /tmp/prof   # CPU and allocation profiles
+//	go run ./test/bench -only mtls -profile /tmp/prof   # CPU and allocation profiles
+//	go run ./test/bench -only mtls -rounds 1 -tokens 1000000   # memory over a million tokens
 package main
 
 import (
@@ -22,6 +23,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
 func main() {
@@ -44,7 +47,7 @@ func task(ctx context.Context, args []string) error {
 	}
 	switch name {
 	case serverFloor, serverIssuer:
-		return runServer(ctx, name, os.Stdin, os.Stdout)
+		return stand.Run(ctx, name, servers()[name], os.Stdin, os.Stdout)
 	case "load":
 		return runLoad(ctx, os.Stdin, os.Stdout)
 	default:
@@ -52,28 +55,45 @@ func task(ctx context.Context, args []string) error {
 		if err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, o.length()+time.Minute)
+		ctx, cancel := context.WithTimeout(ctx, maxLength)
 		defer cancel()
 		return bench(ctx, o, os.Stdout)
 	}
 }
 
-// options of the bench.
-type options struct {
-	rounds, connections int
-	duration, warmup    time.Duration
-	only, out, profiles string
+// servers makes each server.
+func servers() map[string]func(stand.Fixture) (stand.Server, error) {
+	return map[string]func(stand.Fixture) (stand.Server, error){
+		serverFloor:  newFloorServer,
+		serverIssuer: func(f stand.Fixture) (stand.Server, error) { return stand.NewIssuer(f, stand.Unlimited()) },
+	}
 }
 
-// maxLength bounds what is measured, the pauses between not counted.
-const maxLength = 150 * time.Second
+// options of the bench.
+type options struct {
+	rounds, halfRounds     int
+	connections, tokens    int
+	duration, halfDuration time.Duration
+	warmup                 time.Duration
+	only, out, profiles    string
+}
+
+// maxLength bounds everything; maxMeasured the rounds alone.
+const (
+	maxLength   = 10 * time.Minute
+	maxMeasured = 150 * time.Second
+	maxTokens   = 2_000_000
+)
 
 func parseOptions(args []string) (options, error) {
-	o := options{warmup: 200 * time.Millisecond}
+	o := options{warmup: 150 * time.Millisecond}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&o.rounds, "rounds", 15, "how often everything is measured in turn")
-	flags.DurationVar(&o.duration, "duration", 800*time.Millisecond, "how long each measurement takes")
-	flags.IntVar(&o.connections, "connections", 8, "kept connections, each with one request under way")
+	flags.IntVar(&o.rounds, "rounds", 7, "how often everything is measured in turn at its greatest rate")
+	flags.DurationVar(&o.duration, "duration", 500*time.Millisecond, "how long each of these takes")
+	flags.IntVar(&o.halfRounds, "half-rounds", 5, "how often the latency at half of the greatest rate is measured")
+	flags.DurationVar(&o.halfDuration, "half-duration", 800*time.Millisecond, "how long each of these takes")
+	flags.IntVar(&o.tokens, "tokens", 150_000, "how many tokens memory is watched over at the end")
+	flags.IntVar(&o.connections, "connections", 8, "connections, each with one request under way")
 	flags.StringVar(&o.only, "only", "", "measure this row only, with its floor")
 	flags.StringVar(&o.out, "out", "bench.json", "the file that the figures are written to")
 	flags.StringVar(&o.profiles, "profile", "", "a folder for profiles of the servers, which slow them a little")
@@ -85,11 +105,16 @@ func parseOptions(args []string) (options, error) {
 		return options{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	case o.rounds < 1 || o.connections < 1 || o.connections > 1000:
 		return options{}, errors.New("-rounds and -connections must be at least 1, and -connections at most 1000")
-	case o.duration < 100*time.Millisecond || o.length() > maxLength:
-		return options{}, fmt.Errorf("-rounds and -duration come to %v; everything must take at most %v, and each measurement at least 100ms", o.length(), maxLength)
+	case o.halfRounds < 0 || o.tokens < 0 || o.tokens > maxTokens:
+		return options{}, fmt.Errorf("-half-rounds and -tokens must not be negative, and -tokens at most %d", maxTokens)
+	case o.duration < 100*time.Millisecond || o.halfDuration < 100*time.Millisecond:
+		return options{}, errors.New("each measurement must take at least 100ms")
 	}
 	if len(o.compared()) == 0 {
 		return options{}, fmt.Errorf("-only %q names no row; there are: %q", o.only, names(comparisons()))
+	}
+	if o.length() > maxMeasured {
+		return options{}, fmt.Errorf("the rounds come to %v; they must take at most %v", o.length(), maxMeasured)
 	}
 	return o, nil
 }
@@ -119,9 +144,16 @@ func (o options) measured() []contender {
 	return out
 }
 
-// length is how long the measurements take together.
+// length is how long the rounds take together, without what is made in between.
 func (o options) length() time.Duration {
-	return time.Duration(o.rounds*len(o.measured())) * (o.warmup + o.duration)
+	full := time.Duration(o.rounds*len(o.measured())) * (o.warmup + o.duration)
+	half := time.Duration(0)
+	for _, c := range o.compared() {
+		if c.goal > 0 {
+			half += time.Duration(2*o.halfRounds) * (o.warmup + o.halfDuration)
+		}
+	}
+	return full + half
 }
 
 func names(rows []comparison) []string {

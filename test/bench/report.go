@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -18,29 +19,68 @@ type row struct {
 	Unit  string  `json:"unit"`
 	Floor float64 `json:"floor"`
 	Ratio float64 `json:"ratio"`
+	// Goal of the ratio; zero: there is none.
+	Goal float64 `json:"goal,omitempty"`
 
-	low, high, goal float64
+	low, high float64
+	atMost    bool // the ratio must be Goal at most instead of at least
 }
 
-// report sums up the rounds: for each comparison the rate, the latencies and the
-// processor time, and at the end the memory.
+// reached says whether the row has no goal, or reached it.
+func (r row) reached() bool {
+	switch {
+	case r.Goal == 0:
+		return true
+	case r.atMost:
+		return r.Ratio <= r.Goal
+	default:
+		return r.Ratio >= r.Goal
+	}
+}
+
+// report sums up the rounds: for each comparison the rates and the latencies, and
+// at the end the memory.
 func report(compared []comparison, r results) []row {
 	var rows []row
 	for _, c := range compared {
-		add := func(what, unit string, of func(sample) float64, goal float64) {
-			f := compare(each(r.samples[c.ours], of), each(r.samples[c.floor], of))
-			rows = append(rows, row{Name: c.name + what, Value: f.Value, Unit: unit, Floor: f.Floor, Ratio: f.Ratio, low: f.Low, high: f.High, goal: goal})
+		add := func(name, unit string, ours, floor []sample, of func(sample) float64) *row {
+			f := compare(each(ours, of), each(floor, of))
+			rows = append(rows, row{Name: name, Value: f.Value, Unit: unit, Floor: f.Floor, Ratio: f.Ratio, low: f.Low, high: f.High})
+			return &rows[len(rows)-1]
 		}
-		add("", "tokens/s", sample.TokensPerSecond, c.goal)
-		if c.rateOnly {
-			continue
+		full, floor := r.full[c.ours], r.full[c.floor]
+		add(c.name, "tokens/core-s", full, floor, sample.TokensPerCore).Goal = c.goal
+		add(c.name+": as the clients saw it", "tokens/s", full, floor, sample.TokensPerSecond)
+		if half := r.half[c.name+"/"+c.ours]; len(half) > 0 {
+			floor := r.half[c.name+"/"+c.floor]
+			p50 := func(s sample) float64 { return milliseconds(s.P50) }
+			p99 := func(s sample) float64 { return milliseconds(s.P99) }
+			rows = append(rows, least(c.name+": p50 at half of the rate", each(half, p50), each(floor, p50)))
+			p := least(c.name+": p99 at half of the rate", each(half, p99), each(floor, p99))
+			p.Goal, p.atMost = latencyGoal, true
+			rows = append(rows, p)
 		}
-		add(": p50", "ms", func(s sample) float64 { return milliseconds(s.P50) }, 0)
-		add(": p99", "ms", func(s sample) float64 { return milliseconds(s.P99) }, 0)
-		add(": processor time of a token", "us", func(s sample) float64 { return 1000 * milliseconds(s.ServerCPU) / float64(max(s.Tokens, 1)) }, 0)
 	}
 	issuer, floor := mebibytes(r.peak[serverIssuer]), mebibytes(r.peak[serverFloor])
-	return append(rows, row{Name: "peak memory", Value: issuer, Unit: "MiB", Floor: floor, Ratio: issuer / floor, low: math.NaN(), high: math.NaN()})
+	rows = append(rows, row{Name: "peak memory", Value: issuer, Unit: "MiB", Floor: floor, Ratio: issuer / floor, low: math.NaN(), high: math.NaN()})
+	if l := r.lasting; l.tokens > 0 {
+		// Its floor is what the issuer had after a tenth of the tokens.
+		before, after := mebibytes(l.before), mebibytes(l.after)
+		rows = append(rows, row{
+			Name: fmt.Sprintf("memory after %d tokens", l.tokens), Value: after, Unit: "MiB", Floor: before, Ratio: after / before,
+			Goal: float64(l.before+maxGrowth) / float64(max(l.before, 1)), atMost: true, low: math.NaN(), high: math.NaN(),
+		})
+	}
+	return rows
+}
+
+// least sets the least latency of all rounds beside the floor's least: whatever else
+// runs on the machine only ever adds to one.
+func least(name string, ours, floor []float64) row {
+	r := row{Name: name, Value: slices.Min(ours), Unit: "ms", Floor: slices.Min(floor)}
+	r.Ratio = r.Value / r.Floor
+	r.low, r.high = math.NaN(), math.NaN()
+	return r
 }
 
 func each(samples []sample, of func(sample) float64) []float64 {
@@ -56,16 +96,21 @@ func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Mi
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // missed is an error that names the goals that were not reached.
-func missed(compared []comparison, rows []row) error {
+func missed(rows []row) error {
 	var out []error
-	for _, c := range compared {
-		for _, r := range rows {
-			if r.Name == c.name && r.goal > 0 && !(r.Ratio >= r.goal) {
-				out = append(out, fmt.Errorf("%s reached %.2f of its floor; the goal is %.2f", r.Name, r.Ratio, r.goal))
-			}
+	for _, r := range rows {
+		if !r.reached() {
+			out = append(out, fmt.Errorf("%s: %.2f of the floor; the goal is %s", r.Name, r.Ratio, r.goal()))
 		}
 	}
 	return errors.Join(out...)
+}
+
+func (r row) goal() string {
+	if r.atMost {
+		return fmt.Sprintf("at most %.2f", r.Goal)
+	}
+	return fmt.Sprintf("at least %.2f", r.Goal)
 }
 
 func writeTable(out io.Writer, rows []row) {
@@ -75,16 +120,19 @@ func writeTable(out io.Writer, rows []row) {
 	}
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "%*s\tvalue\tfloor\tunit\tratio\trange\tgoal\t\n", widest, "")
+	fmt.Fprintf(w, "%*s\tvalue\tfloor\tunit\tratio\trange\tgoal\t\t\n", widest, "")
 	for _, r := range rows {
-		spread, goal := "", ""
+		spread, goal, verdict := "", "", ""
 		if !math.IsNaN(r.low) {
 			spread = fmt.Sprintf("%.2f-%.2f", r.low, r.high)
 		}
-		if r.goal > 0 {
-			goal = fmt.Sprintf("%.2f", r.goal)
+		if r.Goal > 0 {
+			goal, verdict = r.goal(), "ok"
 		}
-		fmt.Fprintf(w, "%-*s\t%s\t%s\t%s\t%.2f\t%s\t%s\t\n", widest, r.Name, number(r.Value), number(r.Floor), r.Unit, r.Ratio, spread, goal)
+		if !r.reached() {
+			verdict = "missed"
+		}
+		fmt.Fprintf(w, "%-*s\t%s\t%s\t%s\t%.2f\t%s\t%s\t%s\t\n", widest, r.Name, number(r.Value), number(r.Floor), r.Unit, r.Ratio, spread, goal, verdict)
 	}
 	_ = w.Flush() // to a terminal
 }
@@ -139,7 +187,7 @@ func number(v float64) string {
 func writeJSON(path string, rows []row) error {
 	rounded := make([]row, len(rows))
 	for i, r := range rows {
-		r.Value, r.Floor, r.Ratio = round(r.Value), round(r.Floor), round(r.Ratio)
+		r.Value, r.Floor, r.Ratio, r.Goal = round(r.Value), round(r.Floor), round(r.Ratio), round(r.Goal)
 		rounded[i] = r
 	}
 	data, err := json.MarshalIndent(rounded, "", "  ")

@@ -16,20 +16,19 @@ import (
 func rounds(tokens ...int) []sample {
 	var out []sample
 	for _, n := range tokens {
-		out = append(out, sample{Tokens: n, Elapsed: time.Second, P50: time.Millisecond, P99: 4 * time.Millisecond, ServerCPU: time.Second})
+		out = append(out, sample{Tokens: n, Elapsed: time.Second, P50: time.Millisecond, P99: 4 * time.Millisecond, ServerCPU: time.Second / 2})
 	}
 	return out
 }
 
 func TestReport(t *testing.T) {
 	r := results{
-		samples: map[string][]sample{"a": rounds(600, 300, 900), "b": rounds(1000, 500, 1500)},
+		full:    map[string][]sample{"a": rounds(600, 300, 900), "b": rounds(1000, 500, 1500)},
+		half:    map[string][]sample{"a/a": rounds(300, 150), "a/b": rounds(500, 400)},
 		peak:    map[string]int64{serverIssuer: 30 << 20, serverFloor: 20 << 20},
+		lasting: lasting{tokens: 1000, before: 16 << 20, after: 20 << 20},
 	}
-	rows := report([]comparison{
-		{name: "a", ours: "a", floor: "b", goal: 0.5},
-		{name: "a beside itself", ours: "a", floor: "a", rateOnly: true},
-	}, r)
+	rows := report([]comparison{{"a", "a", "b", 0.5}, {"a beside itself", "a", "a", 0}}, r)
 	path := filepath.Join(t.TempDir(), "bench.json")
 	if err := writeJSON(path, rows); err != nil {
 		t.Fatal(err)
@@ -43,19 +42,21 @@ func TestReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []map[string]any{
-		{"name": "a", "value": 600.0, "unit": "tokens/s", "floor": 1000.0, "ratio": 0.6},
-		{"name": "a: p50", "value": 1.0, "unit": "ms", "floor": 1.0, "ratio": 1.0},
-		{"name": "a: p99", "value": 4.0, "unit": "ms", "floor": 4.0, "ratio": 1.0},
-		{"name": "a: processor time of a token", "value": 1666.667, "unit": "us", "floor": 1000.0, "ratio": 1.667},
-		{"name": "a beside itself", "value": 600.0, "unit": "tokens/s", "floor": 600.0, "ratio": 1.0},
+		{"name": "a", "value": 1200.0, "unit": "tokens/core-s", "floor": 2000.0, "ratio": 0.6, "goal": 0.5},
+		{"name": "a: as the clients saw it", "value": 600.0, "unit": "tokens/s", "floor": 1000.0, "ratio": 0.6},
+		{"name": "a: p50 at half of the rate", "value": 1.0, "unit": "ms", "floor": 1.0, "ratio": 1.0},
+		{"name": "a: p99 at half of the rate", "value": 4.0, "unit": "ms", "floor": 4.0, "ratio": 1.0, "goal": 2.0},
+		{"name": "a beside itself", "value": 1200.0, "unit": "tokens/core-s", "floor": 1200.0, "ratio": 1.0},
+		{"name": "a beside itself: as the clients saw it", "value": 600.0, "unit": "tokens/s", "floor": 600.0, "ratio": 1.0},
 		{"name": "peak memory", "value": 30.0, "unit": "MiB", "floor": 20.0, "ratio": 1.5},
+		{"name": "memory after 1000 tokens", "value": 20.0, "unit": "MiB", "floor": 16.0, "ratio": 1.25, "goal": 1.5},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 	var table strings.Builder
 	writeTable(&table, rows)
-	for _, part := range []string{"value", "floor", "tokens/s", "0.60-0.60", "a beside itself", "peak memory"} {
+	for _, part := range []string{"value", "floor", "tokens/s", "0.60-0.60", "a beside itself", "peak memory", "at most 2.00", "ok"} {
 		if !strings.Contains(table.String(), part) {
 			t.Errorf("the table does not say %q:\n%s", part, table.String())
 		}
@@ -63,17 +64,21 @@ func TestReport(t *testing.T) {
 }
 
 func TestGoals(t *testing.T) {
+	late := []sample{{Tokens: 1, Elapsed: time.Second, P99: 9 * time.Millisecond}}
 	for name, tt := range map[string]struct {
-		ours, floor []sample
-		says        string
+		ours, floor, half []sample
+		says              string
 	}{
-		"a goal that is reached says nothing":        {rounds(60), rounds(100), ""},
-		"a goal that is missed is named":             {rounds(59), rounds(100), "a reached 0.59 of its floor; the goal is 0.60"},
-		"a floor that did nothing proves no success": {rounds(59), rounds(0), "a reached NaN of its floor"},
+		"a goal that is reached says nothing":        {rounds(60), rounds(100), rounds(30), ""},
+		"a goal that is missed is named":             {rounds(59), rounds(100), rounds(30), "a: 0.59 of the floor; the goal is at least 0.60"},
+		"answers that come late are named":           {rounds(60), rounds(100), late, "a: p99 at half of the rate: 2.25 of the floor; the goal is at most 2.00"},
+		"a floor that did nothing proves no success": {rounds(59), rounds(0), rounds(30), "a: NaN of the floor"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			compared := []comparison{{name: "a", ours: "a", floor: "b", goal: 0.6}}
-			err := missed(compared, report(compared, results{samples: map[string][]sample{"a": tt.ours, "b": tt.floor}}))
+			err := missed(report([]comparison{{"a", "a", "b", 0.6}}, results{
+				full: map[string][]sample{"a": tt.ours, "b": tt.floor},
+				half: map[string][]sample{"a/a": tt.half, "a/b": rounds(50)},
+			}))
 			if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
 				t.Errorf("got %v", err)
 			}
@@ -87,14 +92,14 @@ func TestOptions(t *testing.T) {
 		measured []string
 		says     string
 	}{
-		"everything by default":             {"", []string{"verify and sign", "federated", "federated, bearer", "sign", "mtls"}, ""},
-		"one row brings its floor":          {"-only mtls", []string{"sign", "mtls"}, ""},
-		"a row that there is not":           {"-only=fast", nil, "there are"},
-		"longer than anybody waits":         {"-duration 1m", nil, "at most 2m30s"},
-		"too short to mean anything":        {"-duration 1ms", nil, "at least 100ms"},
-		"no rounds":                         {"-rounds 0", nil, "at least 1"},
-		"more connections than are bounded": {"-connections 100000", nil, "at most 1000"},
-		"a word that means nothing":         {"please", nil, "unknown argument"},
+		"one row brings its floor":           {"-only mtls", []string{"sign", "mtls"}, ""},
+		"a row that there is not":            {"-only=fast", nil, "there are"},
+		"longer than anybody waits":          {"-duration 1m", nil, "at most 2m30s"},
+		"more tokens than anybody waits for": {"-tokens 100000000", nil, "at most 2000000"},
+		"too short to mean anything":         {"-duration 1ms", nil, "at least 100ms"},
+		"no rounds":                          {"-rounds 0", nil, "at least 1"},
+		"more connections than are bounded":  {"-connections 100000", nil, "at most 1000"},
+		"a word that means nothing":          {"please", nil, "unknown argument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, err := parseOptions(strings.Fields(tt.args))

@@ -1,4 +1,4 @@
-package main
+package stand
 
 import (
 	"context"
@@ -19,32 +19,20 @@ import (
 // envProfiles names the folder for a server's profiles; empty: none are written.
 const envProfiles = "LANYARD_BENCH_PROFILES"
 
-// server answers over TLS until it is shut down.
-type server interface {
+// Server answers over TLS until it is shut down.
+type Server interface {
 	Serve(l net.Listener) error
 	Shutdown(ctx context.Context) error
 }
 
-// newServer makes the server of a name.
-func newServer(name string, f fixture) (server, error) {
-	switch name {
-	case serverFloor:
-		return newFloorServer(f)
-	case serverIssuer:
-		return newIssuerServer(f)
-	default:
-		return nil, fmt.Errorf("there is no server %q", name)
-	}
-}
-
-// runServer is the process of one server: it reads the fixture from in, writes its
-// address to out, and serves until in ends.
-func runServer(ctx context.Context, name string, in io.Reader, out io.Writer) error {
-	var f fixture
+// Run is the process of one server: it reads the fixture from in, writes its address
+// to out, and serves until in ends.
+func Run(ctx context.Context, name string, make func(Fixture) (Server, error), in io.Reader, out io.Writer) error {
+	var f Fixture
 	if err := json.NewDecoder(in).Decode(&f); err != nil {
 		return fmt.Errorf("the fixture: %w", err)
 	}
-	s, err := newServer(name, f)
+	s, err := make(f)
 	if err != nil {
 		return err
 	}
@@ -52,7 +40,7 @@ func runServer(ctx context.Context, name string, in io.Reader, out io.Writer) er
 	if err != nil {
 		return err
 	}
-	address, stop, err := serve(ctx, s)
+	address, stop, err := Listen(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -61,8 +49,8 @@ func runServer(ctx context.Context, name string, in io.Reader, out io.Writer) er
 	return errors.Join(stop(), finish())
 }
 
-// serve lets s answer on a free port of the loopback interface, until stop is called.
-func serve(ctx context.Context, s server) (address string, stop func() error, err error) {
+// Listen lets s answer on a free port of the loopback interface, until stop is called.
+func Listen(ctx context.Context, s Server) (address string, stop func() error, err error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", nil, err
@@ -80,25 +68,25 @@ func serve(ctx context.Context, s server) (address string, stop func() error, er
 	}, nil
 }
 
-// floorServer is net/http as it comes.
-type floorServer struct{ *http.Server }
+// bare is net/http as it comes.
+type bare struct{ *http.Server }
 
-// Serve implements server.
-func (s floorServer) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
+// Serve implements Server.
+func (s bare) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
 
-func newFloorServer(f fixture) (server, error) {
-	handler, err := newFloor(f)
+// Bare is a handler on net/http as it comes, which asks for client certificates: what
+// no issuer in Go can do without.
+func Bare(f Fixture, handler http.Handler) (Server, error) {
+	own, err := f.Server.TLS()
 	if err != nil {
 		return nil, err
 	}
-	own, err := f.Server.tlsCertificate()
-	if err != nil {
-		return nil, err
-	}
-	return floorServer{&http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, TLSConfig: &tls.Config{
+	return bare{&http.Server{Handler: handler, ReadHeaderTimeout: time.Minute, TLSConfig: &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{own},
 		ClientAuth:   tls.RequestClientCert,
+		// As the issuer: a session that is resumed proves no certificate.
+		SessionTicketsDisabled: true,
 	}}}, nil
 }
 

@@ -1,7 +1,9 @@
-package main
+package stand
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"time"
 
@@ -17,10 +19,10 @@ import (
 // registryOf holds the fixture's clients as the API server would have defaulted
 // them and the controller would have finished them: a pin each, a role on each of
 // the two resources, and an assignment for each role and client.
-func registryOf(f fixture, now time.Time) *registry.Registry {
+func registryOf(f Fixture, now time.Time) *registry.Registry {
 	r := registry.New("cluster.local")
 	r.ApplyNamespace(rules.ParseNamespace("orders", map[string]string{"kubernetes.io/metadata.name": "orders"}, nil))
-	for name, policy := range map[string]v1alpha1.TokenBindingPolicy{boundResource: v1alpha1.TokenBindingRequired, openResource: v1alpha1.TokenBindingOptional} {
+	for name, policy := range map[string]v1alpha1.TokenBindingPolicy{BoundResource: v1alpha1.TokenBindingRequired, OpenResource: v1alpha1.TokenBindingOptional} {
 		resource := resourceName(name)
 		r.ApplyResource(&v1alpha1.ProtectedResource{ObjectMeta: meta("orders", resource, now), Spec: v1alpha1.ProtectedResourceSpec{
 			Identifier: name, Assignment: v1alpha1.AssignmentRequired, TokenBindingPolicy: policy,
@@ -34,7 +36,7 @@ func registryOf(f fixture, now time.Time) *registry.Registry {
 		r.ApplyNamespace(rules.ParseNamespace(c.Namespace, map[string]string{"kubernetes.io/metadata.name": c.Namespace}, nil))
 		r.ApplyClient(clientObject(c, now))
 		r.ApplyCertificate(certificateObject(c, now))
-		for _, resource := range []string{boundResource, openResource} {
+		for _, resource := range []string{BoundResource, OpenResource} {
 			r.ApplyAssignment(&v1alpha1.AppRoleAssignment{
 				ObjectMeta: meta("orders", c.Namespace+"-"+c.Name+"-"+resourceName(resource), now),
 				Spec: v1alpha1.AppRoleAssignmentSpec{
@@ -50,33 +52,47 @@ func registryOf(f fixture, now time.Time) *registry.Registry {
 
 // resourceName is the name of the object of a resource.
 func resourceName(identifier string) string {
-	if identifier == boundResource {
+	if identifier == BoundResource {
 		return "orders"
 	}
 	return "catalogue"
 }
 
-func clientObject(c client, now time.Time) *v1alpha1.OAuthClient {
-	binding := v1alpha1.TokenBindingNone
-	if c.Bound {
-		binding = v1alpha1.TokenBindingMTLS
-	}
-	return &v1alpha1.OAuthClient{ObjectMeta: meta(c.Namespace, c.Name, now), Spec: v1alpha1.OAuthClientSpec{
+func clientObject(c Client, now time.Time) *v1alpha1.OAuthClient {
+	o := &v1alpha1.OAuthClient{ObjectMeta: meta(c.Namespace, c.Name, now), Spec: v1alpha1.OAuthClientSpec{
 		GrantTypes: []v1alpha1.GrantType{"client_credentials"},
 		Authentication: v1alpha1.ClientAuthentication{
 			ServiceAccounts: []v1alpha1.ServiceAccountCredential{{Name: c.Name, Admission: v1alpha1.AdmissionOptional, BoundTo: v1alpha1.BoundToPod}},
 			Certificate: &v1alpha1.CertificateCredential{
-				Methods:        []v1alpha1.CertificateMethod{v1alpha1.MethodTLSClientAuth},
+				Methods:        []v1alpha1.CertificateMethod{v1alpha1.MethodTLSClientAuth, v1alpha1.MethodPrivateKeyJWT},
 				AssertionReuse: v1alpha1.AssertionReuseNever,
 			},
 		},
-		TokenBinding:        binding,
+		TokenBinding:        v1alpha1.TokenBindingMTLS,
 		AccessTokenLifetime: &metav1.Duration{Duration: 10 * time.Minute},
 		Roles:               []v1alpha1.RoleReference{{Namespace: "orders", Name: "orders-read"}, {Namespace: "orders", Name: "catalogue-read"}},
 	}}
+	switch c.Kind {
+	case DPoP:
+		o.Spec.TokenBinding = v1alpha1.TokenBindingDPoP
+	case Bearer:
+		o.Spec.TokenBinding = v1alpha1.TokenBindingNone
+		o.Spec.Authentication.ClientSecret = &v1alpha1.ClientSecretCredential{
+			Methods:    []v1alpha1.ClientSecretMethod{v1alpha1.MethodClientSecretBasic, v1alpha1.MethodClientSecretPost},
+			SecretName: c.Name,
+		}
+		hash := sha256.Sum256([]byte(c.Secret))
+		o.Status.ClientSecrets = []v1alpha1.ClientSecretStatus{{
+			Hash:      "sha256:" + base64.RawURLEncoding.EncodeToString(hash[:]),
+			CreatedAt: metav1.NewTime(now.Add(-time.Hour)),
+			ExpiresAt: metav1.NewTime(now.Add(24 * time.Hour)),
+		}}
+	case MTLS, RSA:
+	}
+	return o
 }
 
-func certificateObject(c client, now time.Time) *v1alpha1.ClientCertificate {
+func certificateObject(c Client, now time.Time) *v1alpha1.ClientCertificate {
 	return &v1alpha1.ClientCertificate{
 		ObjectMeta: meta(c.Namespace, c.Name, now),
 		Spec: v1alpha1.ClientCertificateSpec{
@@ -84,10 +100,11 @@ func certificateObject(c client, now time.Time) *v1alpha1.ClientCertificate {
 			CertificateRef: &v1alpha1.LocalReference{Name: c.Name},
 		},
 		Status: v1alpha1.ClientCertificateStatus{Pins: []v1alpha1.Pin{{
-			Thumbprint: jose.X5TS256(c.Certificate.DER),
-			NotBefore:  metav1.NewTime(now.Add(-time.Minute)),
-			NotAfter:   metav1.NewTime(now.Add(24 * time.Hour)),
-			State:      v1alpha1.PinCurrent,
+			Thumbprint:  jose.X5TS256(c.Certificate.DER),
+			Certificate: c.Certificate.PEM(),
+			NotBefore:   metav1.NewTime(now.Add(-time.Minute)),
+			NotAfter:    metav1.NewTime(now.Add(24 * time.Hour)),
+			State:       v1alpha1.PinCurrent,
 		}}},
 	}
 }
@@ -126,7 +143,7 @@ type livingPod struct {
 
 var _ clientauth.Workloads = (*workloads)(nil)
 
-func workloadsOf(f fixture) *workloads {
+func workloadsOf(f Fixture) *workloads {
 	w := &workloads{serviceAccounts: map[objectName]string{}, pods: map[objectName]livingPod{}}
 	for _, c := range f.Clients {
 		w.serviceAccounts[objectName{c.Namespace, c.Name}] = c.ServiceAccountUID

@@ -1,4 +1,4 @@
-package main
+package stand
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cores returns a core for the servers and another for the load, of those that
+// Cores returns a core for the servers and another for the load, of those that
 // this process may use.
-func cores() (server, load int, err error) {
+func Cores() (server, load int, err error) {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		return 0, 0, fmt.Errorf("cannot tell which cores may be used: %w", err)
@@ -28,9 +28,9 @@ func cores() (server, load int, err error) {
 	return found[1], found[0], nil
 }
 
-// onCore calls start on a thread that is pinned to one core. A process that start
+// OnCore calls start on a thread that is pinned to one core. A process that start
 // starts inherits that with all its threads, from its first instruction on.
-func onCore(core int, start func() error) error {
+func OnCore(core int, start func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, only unix.CPUSet
@@ -48,8 +48,8 @@ func onCore(core int, start func() error) error {
 	return err
 }
 
-// cpuTime is the processor time that a process has used so far.
-func cpuTime(pid int) (time.Duration, error) {
+// CPUTime is the processor time that a process has used so far.
+func CPUTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
@@ -57,11 +57,16 @@ func cpuTime(pid int) (time.Duration, error) {
 	return parseCPUTime(string(stat))
 }
 
-// peakMemory is the most memory, in bytes, that a process has had resident.
-func peakMemory(pid int) (int64, error) {
+// PeakMemory is the most memory, in bytes, that a process has had resident.
+func PeakMemory(pid int) (int64, error) { return memory(pid, "VmHWM") }
+
+// Memory is how much memory, in bytes, a process has resident now.
+func Memory(pid int) (int64, error) { return memory(pid, "VmRSS") }
+
+func memory(pid int, field string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
-	return parsePeakMemory(string(status))
+	return parseMemory(string(status), field)
 }

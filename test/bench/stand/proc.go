@@ -1,4 +1,4 @@
-package main
+package stand
 
 import (
 	"errors"
@@ -31,18 +31,19 @@ func parseCPUTime(stat string) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// parsePeakMemory reads VmHWM of /proc/<pid>/status (proc_pid_status(5)), in bytes.
-func parsePeakMemory(status string) (int64, error) {
+// parseMemory reads a field of /proc/<pid>/status that counts KiB, such as VmHWM
+// (proc_pid_status(5)), in bytes.
+func parseMemory(status, field string) (int64, error) {
 	for line := range strings.Lines(status) {
-		rest, ok := strings.CutPrefix(line, "VmHWM:")
+		rest, ok := strings.CutPrefix(line, field+":")
 		if !ok {
 			continue
 		}
 		kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("/proc/<pid>/status: VmHWM: %w", err)
+			return 0, fmt.Errorf("/proc/<pid>/status: %s: %w", field, err)
 		}
 		return kib << 10, nil
 	}
-	return 0, errors.New("/proc/<pid>/status has no VmHWM")
+	return 0, fmt.Errorf("/proc/<pid>/status has no %s", field)
 }

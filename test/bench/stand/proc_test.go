@@ -1,4 +1,4 @@
-package main
+package stand
 
 import (
 	"testing"
@@ -26,7 +26,7 @@ func TestParseCPUTime(t *testing.T) {
 	}
 }
 
-func TestParsePeakMemory(t *testing.T) {
+func TestParseMemory(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status string
 		want   int64
@@ -37,7 +37,7 @@ func TestParsePeakMemory(t *testing.T) {
 		"words are an error":                   {"VmHWM:\tmuch kB\n", 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := parsePeakMemory(tt.status)
+			got, err := parseMemory(tt.status, "VmHWM")
 			if got != tt.want || (err == nil) != tt.ok {
 				t.Errorf("got %v, %v", got, err)
 			}

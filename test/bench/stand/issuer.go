@@ -1,4 +1,4 @@
-package main
+package stand
 
 import (
 	"crypto/rand"
@@ -20,7 +20,7 @@ import (
 )
 
 // serviceOf is the token endpoint without HTTP, wired as cmd/issuer does.
-func serviceOf(f fixture, now time.Time) (*tokenservice.Service, error) {
+func serviceOf(f Fixture, now time.Time) (*tokenservice.Service, error) {
 	keys, err := jose.ParseJWKS(f.ClusterKeys)
 	if err != nil {
 		return nil, err
@@ -31,15 +31,15 @@ func serviceOf(f fixture, now time.Time) (*tokenservice.Service, error) {
 	}
 	r := registryOf(f, now)
 	return &tokenservice.Service{
-		Authenticator: &clientauth.Authenticator{Registry: r, Cluster: cluster{keys}, Workloads: workloadsOf(f), Audience: issuerURL},
+		Authenticator: &clientauth.Authenticator{Registry: r, Cluster: cluster{keys}, Workloads: workloadsOf(f), Audience: IssuerURL},
 		Registry:      r,
-		Minter:        &mint.Minter{Issuer: issuerURL, Keys: signing, Random: rand.Reader},
+		Minter:        &mint.Minter{Issuer: IssuerURL, Keys: signing, Random: rand.Reader},
 		Now:           time.Now,
 	}, nil
 }
 
-func signingKeys(f fixture, now time.Time) (*mint.Keys, error) {
-	private, err := f.signingKey()
+func signingKeys(f Fixture, now time.Time) (*mint.Keys, error) {
+	private, err := f.SigningPrivateKey()
 	if err != nil {
 		return nil, err
 	}
@@ -54,28 +54,39 @@ func signingKeys(f fixture, now time.Time) (*mint.Keys, error) {
 	}}})
 }
 
-// newIssuerServer is the issuer as cmd/issuer serves it: with its audit log on
-// standard error, its metrics, and both rate limits, which are only so high that
-// one address with a few clients never meets them.
-func newIssuerServer(f fixture) (server, error) {
+// Limits of an issuer, as the flags of cmd/issuer set them.
+type Limits struct {
+	Peer, Client   httpapi.Rate
+	MaxConnections int
+}
+
+// Unlimited are rates that are only so high that one address with a few clients never
+// meets them.
+func Unlimited() Limits {
+	limit := httpapi.Rate{PerSecond: 1e6, Burst: 1e6}
+	return Limits{Peer: limit, Client: limit}
+}
+
+// NewIssuer is the issuer as cmd/issuer serves it: with its audit log on standard
+// error, its metrics, and both rate limits.
+func NewIssuer(f Fixture, l Limits) (Server, error) {
 	service, err := serviceOf(f, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	own, err := f.Server.tlsCertificate()
+	own, err := f.Server.TLS()
 	if err != nil {
 		return nil, err
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	limit := httpapi.Rate{PerSecond: 1e6, Burst: 1e6}
 	api, err := httpapi.New(httpapi.Config{
-		Issuer:    issuerURL,
+		Issuer:    IssuerURL,
 		Service:   service,
 		Keys:      service.Minter.Keys,
 		Health:    healthy{},
-		PerPeer:   limit,
-		PerClient: limit,
+		PerPeer:   l.Peer,
+		PerClient: l.Client,
 		Random:    rand.Reader,
 		Now:       time.Now,
 		Log:       slog.New(slog.NewJSONHandler(os.Stderr, nil)),
@@ -87,6 +98,7 @@ func newIssuerServer(f fixture) (server, error) {
 	}
 	return httpapi.NewServer(api, httpapi.ServerConfig{
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &own, nil },
+		MaxConnections: l.MaxConnections,
 	}), nil
 }
 
