@@ -1,161 +1,16 @@
 package clientauth_test
 
 import (
-	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/clientauth"
-	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
-	"github.com/lanyard-dev/lanyard/issuer/registry"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
-
-const (
-	cluster  = "https://kubernetes.default.svc"
-	audience = "https://issuer.example"
-	pinned   = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-	imported = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"
-)
-
-var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
-
-// world is a cluster with one service account, one pod and one signing key. A
-// look-up that a test does not expect fails it.
-type world struct {
-	t      *testing.T
-	signer *jose.Signer
-	// keysErr, accountErr and podErr are what could not be looked up.
-	keysErr, accountErr, podErr error
-	pod                         clientauth.Pod
-	podGone                     bool
-	// noLookUps fails the test on any look-up.
-	noLookUps bool
-}
-
-func (w *world) Issuers() []string { return []string{cluster} }
-
-func (w *world) Keys(context.Context, string) (jose.KeySet, error) {
-	w.lookUp("keys")
-	if w.keysErr != nil {
-		return nil, w.keysErr
-	}
-	return jose.Keys{"k1": w.signer.Key()}, nil
-}
-
-func (w *world) ServiceAccount(_ context.Context, namespace, name, uid string) (bool, error) {
-	w.lookUp("service account")
-	return namespace == "shop" && (name == "app" || name == "batch") && uid == "sa-uid", w.accountErr
-}
-
-func (w *world) Pod(_ context.Context, namespace, name, uid string) (clientauth.Pod, bool, error) {
-	w.lookUp("pod")
-	return w.pod, namespace == "shop" && name == "app-0" && uid == "pod-uid" && !w.podGone, w.podErr
-}
-
-func (w *world) lookUp(what string) {
-	if w.noLookUps {
-		w.t.Errorf("unexpected look-up: %s", what)
-	}
-}
-
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := jose.NewSigner("k1", jose.ES256, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &world{t: t, signer: signer}
-}
-
-// claims of a good token of service account app in pod app-0; change says what is
-// different.
-func (w *world) token(change func(claims, kubernetes map[string]any)) string {
-	w.t.Helper()
-	kubernetes := map[string]any{
-		"namespace":      "shop",
-		"serviceaccount": map[string]any{"name": "app", "uid": "sa-uid"},
-		"pod":            map[string]any{"name": "app-0", "uid": "pod-uid"},
-		"node":           map[string]any{"name": "node-1", "uid": "node-uid"},
-	}
-	claims := map[string]any{
-		"iss": cluster, "aud": []string{audience}, "sub": "system:serviceaccount:shop:app",
-		"exp": now.Add(time.Hour).Unix(), "iat": now.Unix(), "nbf": now.Unix(), "kubernetes.io": kubernetes,
-	}
-	if change != nil {
-		change(claims, kubernetes)
-	}
-	token, err := w.signer.Sign("JWT", claims)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return token
-}
-
-func clients() *registry.Registry {
-	r := registry.New("cluster.local")
-	r.ApplyNamespace(rules.ParseNamespace("shop", nil, nil))
-	add := func(name string, change func(*v1alpha1.OAuthClientSpec)) {
-		c := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
-		change(&c.Spec)
-		r.ApplyClient(c)
-	}
-	pin := func(client, thumbprint, pem string) {
-		r.ApplyCertificate(&v1alpha1.ClientCertificate{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: client + thumbprint[:1]},
-			Spec:       v1alpha1.ClientCertificateSpec{ClientRef: v1alpha1.LocalReference{Name: client}, PEM: pem},
-			Status: v1alpha1.ClientCertificateStatus{Pins: []v1alpha1.Pin{{
-				Thumbprint: thumbprint, NotBefore: metav1.NewTime(now.Add(-time.Hour)), NotAfter: metav1.NewTime(now.Add(time.Hour)),
-			}}},
-		})
-	}
-	methods := func(m ...v1alpha1.CertificateMethod) *v1alpha1.CertificateCredential {
-		return &v1alpha1.CertificateCredential{Methods: m}
-	}
-	add("checkout", func(s *v1alpha1.OAuthClientSpec) {
-		s.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "app", BoundTo: v1alpha1.BoundToPod}}
-		s.Authentication.Certificate = methods(v1alpha1.MethodTLSClientAuth)
-	})
-	pin("checkout", pinned, "")
-	pin("checkout", imported, "-----BEGIN CERTIFICATE-----")
-	add("selfsigned", func(s *v1alpha1.OAuthClientSpec) {
-		s.Authentication.Certificate = methods(v1alpha1.MethodSelfSignedTLSClientAuth)
-	})
-	pin("selfsigned", imported, "-----BEGIN CERTIFICATE-----")
-	add("federated", func(s *v1alpha1.OAuthClientSpec) {
-		s.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "other", BoundTo: v1alpha1.BoundToPod}}
-	})
-	pin("federated", pinned, "")
-	for _, name := range []string{"batch-a", "batch-b"} {
-		add(name, func(s *v1alpha1.OAuthClientSpec) {
-			s.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "batch", BoundTo: v1alpha1.BoundToAny}}
-		})
-	}
-	// Neither works, and neither makes the choice hard for checkout.
-	add("not-allowed", func(s *v1alpha1.OAuthClientSpec) {
-		s.ClientID = "somebody-elses"
-		s.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "app", BoundTo: v1alpha1.BoundToPod}}
-	})
-	add("suspended", func(s *v1alpha1.OAuthClientSpec) {
-		s.Suspend = true
-		s.Authentication.Certificate = methods(v1alpha1.MethodTLSClientAuth)
-	})
-	pin("suspended", pinned, "")
-	return r
-}
 
 func TestAuthenticate(t *testing.T) {
 	unbound := func(_, k map[string]any) { delete(k, "pod"); delete(k, "node") }
@@ -186,15 +41,6 @@ func TestAuthenticate(t *testing.T) {
 		"a pinned certificate authenticates":              {presented: certificate("shop/checkout", pinned), client: "shop/checkout", method: oauth.AuthTLSClient},
 		"an imported one by the self-signed method":       {presented: certificate("shop/selfsigned", imported), client: "shop/selfsigned", method: oauth.AuthSelfSignedTLSClient},
 
-		"nothing is presented":                   {number: oauth.ErrNoMethod},
-		"a client_id alone":                      {presented: clientauth.Presented{ClientID: "shop/checkout"}, number: oauth.ErrNoMethod},
-		"a certificate without client_id":        {presented: clientauth.Presented{Peer: rules.Peer{Thumbprint: pinned}}, number: oauth.ErrMissingParameter},
-		"an assertion without its type":          {presented: with(func(p *clientauth.Presented) { p.AssertionType = "" }), number: oauth.ErrMissingParameter},
-		"an assertion type without an assertion": {presented: clientauth.Presented{AssertionType: oauth.AssertionTypeJWTBearer}, number: oauth.ErrMissingParameter},
-		"an assertion of another type":           {presented: with(func(p *clientauth.Presented) { p.AssertionType = "urn:x" }), number: oauth.ErrAssertionType},
-		"an assertion and a secret":              {presented: with(func(p *clientauth.Presented) { p.OtherAuthorization = true }), number: oauth.ErrTwoMethods},
-		"a certificate and a secret":             {presented: clientauth.Presented{ClientID: "shop/checkout", OtherAuthorization: true, Peer: rules.Peer{Thumbprint: pinned}}, number: oauth.ErrTwoMethods},
-		"a secret":                               {presented: clientauth.Presented{ClientID: "shop/checkout", OtherAuthorization: true}, number: oauth.ErrNoMethod},
 		"an unknown client":                      {presented: certificate("shop/nobody", pinned), number: oauth.ErrIdentity, reason: "unknown_client"},
 		"a suspended client":                     {presented: certificate("shop/suspended", pinned), number: oauth.ErrIdentity, reason: v1alpha1.ReasonSuspended},
 		"a certificate that is pinned to others": {presented: certificate("shop/selfsigned", pinned), number: oauth.ErrIdentity, reason: "certificate_not_pinned_or_method_not_listed"},
@@ -235,7 +81,7 @@ func TestAuthenticate(t *testing.T) {
 			if tc.presented.Assertion != "" {
 				tc.presented.Assertion = w.token(tc.token)
 			}
-			a := &clientauth.Authenticator{Registry: clients(), Cluster: w, Workloads: w, Audience: audience}
+			a := w.authenticator()
 			var seen clientauth.Seen
 			got, refusal := a.Authenticate(t.Context(), tc.presented, now, &seen)
 			if tc.number == 0 {
@@ -276,7 +122,7 @@ func TestAuthenticate(t *testing.T) {
 func TestARefusedTokenIsSeen(t *testing.T) {
 	w := newWorld(t)
 	w.podGone = true
-	a := &clientauth.Authenticator{Registry: clients(), Cluster: w, Workloads: w, Audience: audience}
+	a := w.authenticator()
 	var seen clientauth.Seen
 	if _, refusal := a.Authenticate(t.Context(), clientauth.Presented{Assertion: w.token(nil), AssertionType: oauth.AssertionTypeJWTBearer}, now, &seen); refusal == nil {
 		t.Fatal("accepted")
@@ -290,7 +136,7 @@ func TestARefusedTokenIsSeen(t *testing.T) {
 func TestGarbageCausesNoLookUp(t *testing.T) {
 	w := newWorld(t)
 	w.noLookUps = true
-	a := &clientauth.Authenticator{Registry: clients(), Cluster: w, Workloads: w, Audience: audience}
+	a := w.authenticator()
 	for _, garbage := range []string{"x", "a.b.c", strings.Repeat("a", 1<<20), "eyJhbGciOiJub25lIn0.e30."} {
 		if _, refusal := a.Authenticate(t.Context(), clientauth.Presented{Assertion: garbage, AssertionType: oauth.AssertionTypeJWTBearer}, now, &clientauth.Seen{}); refusal == nil || refusal.Reason != "assertion_malformed" {
 			t.Errorf("got %v", refusal)

@@ -13,27 +13,12 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
-// assertion chooses the method by the exact iss that the assertion claims. The
-// claim only chooses the key; it is verified with it.
-func (a *Authenticator) assertion(ctx context.Context, p Presented, now time.Time, seen *Seen) (Client, *oauth.Error) {
-	u, err := jose.ParseUnverified(p.Assertion)
-	if err != nil {
-		return Client{}, refuse("assertion_malformed", err)
-	}
-	if slices.Contains(a.Cluster.Issuers(), u.Claims.Issuer) {
-		return a.federated(ctx, p, u, now, seen)
-	}
-	return Client{}, refuse("assertion_of_unknown_issuer", nil)
-}
-
-// federated verifies a projected service account token (RFC 7521 section 4.2 with
-// the cluster as the token's issuer). Unlike the assertions of RFC 7523 it may be
-// used until it expires: the kubelet renews it when it likes.
-func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unverified, now time.Time, seen *Seen) (Client, *oauth.Error) {
-	w, ends, e := a.serviceAccountToken(ctx, u, now)
-	if e != nil {
-		return Client{}, e
-	}
+// federated finds the client of a verified service account token (RFC 7521 section
+// 4.2 with the cluster as the token's issuer), and whether its workload lives. Unlike
+// the assertions of RFC 7523 the token may be used until it expires: the kubelet
+// renews it when it likes.
+func (a *Authenticator) federated(ctx context.Context, p Presented, t *verifiedToken, now time.Time, seen *Seen) (Client, *oauth.Error) {
+	w := t.workload
 	seen.Workload = w
 	candidates := a.clientsOf(w, p.ClientID)
 	if len(candidates) == 0 {
@@ -48,7 +33,7 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unve
 	}
 	c := candidates[0]
 	seen.ClientID = rules.ClientID(c)
-	if e := a.works(c); e != nil {
+	if e := a.works(c, p); e != nil {
 		return Client{}, e
 	}
 	if e := listed(c, w); e != nil {
@@ -57,16 +42,18 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, u *jose.Unve
 	if e := a.Lives(ctx, w, now); e != nil {
 		return Client{}, e
 	}
-	return Client{Object: c, Method: oauth.AuthPrivateKeyJWT, Workload: w, Ends: ends}, nil
+	if e := a.possession(c, p, t.thumbprint, now); e != nil {
+		return Client{}, e
+	}
+	return Client{Object: c, Method: oauth.AuthPrivateKeyJWT, Workload: w, Ends: t.expiry}, nil
 }
 
 // serviceAccountToken verifies the token itself: signature, iss, aud, times, and
 // that its subject and its private claims agree.
-func (a *Authenticator) serviceAccountToken(ctx context.Context, u *jose.Unverified, now time.Time) (*rules.Workload, time.Time, *oauth.Error) {
-	none := time.Time{}
+func (a *Authenticator) serviceAccountToken(ctx context.Context, u *jose.Unverified, now time.Time) (*verifiedToken, *oauth.Error) {
 	keys, err := a.Cluster.Keys(ctx, u.Header.KeyID)
 	if err != nil {
-		return nil, none, cannotTell("service_account_keys", err)
+		return nil, cannotTell("service_account_keys", err)
 	}
 	token, err := u.Verify(keys, jose.Expected{
 		Now:       now,
@@ -77,27 +64,32 @@ func (a *Authenticator) serviceAccountToken(ctx context.Context, u *jose.Unverif
 		Types: []string{"", "JWT"},
 	})
 	if err != nil {
-		return nil, none, refuse(verifyReason(err), err)
+		return nil, refuse(verifyReason(err), err)
 	}
 	claims, err := readKubernetes(token.Payload)
 	if err != nil {
-		return nil, none, refuse("assertion_claims", err)
+		return nil, refuse("assertion_claims", err)
 	}
 	w := &claims.workload
 	switch {
 	case w.Namespace == "" || w.ServiceAccount == "" || w.ServiceAccountUID == "":
-		return nil, none, refuse("assertion_without_service_account", nil)
+		return nil, refuse("assertion_without_service_account", nil)
 	case token.Claims.Subject != "system:serviceaccount:"+w.Namespace+":"+w.ServiceAccount:
-		return nil, none, refuse("assertion_subject_disagrees", nil)
+		return nil, refuse("assertion_subject_disagrees", nil)
 	case claims.secret:
 		// A legacy token, as old as its Secret; it can be read by whoever reads Secrets.
-		return nil, none, refuse("assertion_bound_to_secret", nil)
+		return nil, refuse("assertion_bound_to_secret", nil)
 	case !claims.pod && claims.node:
-		return nil, none, refuse("assertion_bound_to_node", nil)
+		return nil, refuse("assertion_bound_to_node", nil)
 	case claims.pod && (w.Pod == "" || w.PodUID == ""):
-		return nil, none, refuse("assertion_claims", errors.New("the pod has no name or no UID"))
+		return nil, refuse("assertion_claims", errors.New("the pod has no name or no UID"))
 	}
-	return w, token.Claims.Expiry, nil
+	key, _ := keys.Key(token.Header.KeyID) // the one that verified
+	return &verifiedToken{
+		workload: w, thumbprint: claims.thumbprint,
+		issuer: token.Claims.Issuer, key: key, algorithm: token.Header.Algorithm,
+		expiry: token.Claims.Expiry, notBefore: token.Claims.NotBefore, issuedAt: token.Claims.IssuedAt,
+	}, nil
 }
 
 // clientsOf finds the clients that list the service account, of those that the
@@ -134,7 +126,7 @@ func listed(c *v1alpha1.OAuthClient, w *rules.Workload) *oauth.Error {
 	return nil
 }
 
-// Lives checks that the service account and the pod of the token are those that
+// Lives checks that the service account and the pod that a token names are those that
 // live now: an object of the same name that was made anew has another UID.
 func (a *Authenticator) Lives(ctx context.Context, w *rules.Workload, now time.Time) *oauth.Error {
 	ok, err := a.Workloads.ServiceAccount(ctx, w.Namespace, w.ServiceAccount, w.ServiceAccountUID)
@@ -159,25 +151,4 @@ func (a *Authenticator) Lives(ctx context.Context, w *rules.Workload, now time.T
 		return refuse("pod_deleted", fmt.Errorf("its deletionTimestamp %s has passed", pod.DeletionTimestamp.UTC().Format(time.RFC3339)))
 	}
 	return nil
-}
-
-// verifyReason is the fixed word for the log and for metrics.
-func verifyReason(err error) string {
-	for _, known := range [...]struct {
-		err    error
-		reason string
-	}{
-		{jose.ErrUnknownKey, "assertion_unknown_key"},
-		{jose.ErrSignature, "assertion_signature"},
-		{jose.ErrAlgorithm, "assertion_algorithm"},
-		{jose.ErrType, "assertion_type"},
-		{jose.ErrAudience, "assertion_audience"},
-		{jose.ErrExpired, "assertion_expired"},
-		{jose.ErrNotYetValid, "assertion_not_yet_valid"},
-	} {
-		if errors.Is(err, known.err) {
-			return known.reason
-		}
-	}
-	return "assertion_not_valid"
 }

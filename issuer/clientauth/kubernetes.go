@@ -10,6 +10,8 @@ import (
 type kubernetes struct {
 	workload          rules.Workload
 	pod, node, secret bool
+	// thumbprint is the x5t#S256 of the claim cnf beside it.
+	thumbprint string
 }
 
 // readKubernetes reads the claim from the payload of a verified token. Members that
@@ -34,10 +36,13 @@ func readKubernetes(payload []byte) (*kubernetes, error) {
 		return nil
 	}
 	err := jose.EachMember(payload, func(name, value []byte) error {
-		if string(name) != "kubernetes.io" {
-			return nil
+		switch string(name) {
+		case "kubernetes.io":
+			return jose.EachMember(value, member)
+		case "cnf":
+			return readThumbprint(value, &k.thumbprint)
 		}
-		return jose.EachMember(value, member)
+		return nil
 	})
 	return k, err
 }
