@@ -3,7 +3,8 @@
 //
 // It reads Lanyard's kinds, namespaces, service accounts, the metadata of pods, the
 // cluster's service account keys, one Secret with its signing keys and the
-// controller's Lease. It writes nothing. Any number of replicas serve at once.
+// controller's Lease. It writes revocations, and nothing else. Any number of replicas
+// serve at once.
 package main
 
 import (

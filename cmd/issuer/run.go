@@ -24,6 +24,7 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/mint"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/issuer/registry"
+	"github.com/lanyard-dev/lanyard/issuer/replay"
 	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
 )
 
@@ -91,6 +92,7 @@ func newCluster(o Options, known *registry.Registry, keys *mint.Keys, metrics pr
 }
 
 func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.Cluster, metrics prometheus.Registerer, log *slog.Logger) (*httpapi.API, error) {
+	replayed := replay.New(o.ReplayMemory, o.ReplayQuota)
 	service := &tokenservice.Service{
 		Authenticator: &clientauth.Authenticator{
 			Registry:  known,
@@ -98,9 +100,12 @@ func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.
 			Workloads: cluster.Workloads,
 			Audience:  o.IssuerURL,
 		},
-		Registry: known,
-		Minter:   &mint.Minter{Issuer: o.IssuerURL, Keys: keys, Random: rand.Reader},
-		Now:      time.Now,
+		Registry:        known,
+		Minter:          &mint.Minter{Issuer: o.IssuerURL, Keys: keys, Random: rand.Reader},
+		Replay:          replayed,
+		Revocations:     cluster.Revocations,
+		RevocationQuota: o.RevocationQuota,
+		Now:             time.Now,
 	}
 	return httpapi.New(httpapi.Config{
 		Issuer:    o.IssuerURL,

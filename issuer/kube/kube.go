@@ -36,6 +36,9 @@ var (
 	errNoRing         = errors.New("data has no readable " + keyring.SecretKey)
 )
 
+// revocationsPlural is how the API calls TokenRevocations.
+const revocationsPlural = "tokenrevocations"
+
 // unfinished selects the pods that can still ask for tokens.
 const unfinished = "status.phase!=Succeeded,status.phase!=Failed"
 
@@ -48,7 +51,7 @@ type Config struct {
 	// Keys takes the signing keys.
 	Keys SigningKeys
 	// Namespace, SigningKeySecret and ControllerLease name the Secret with the
-	// signing keys and the controller's Lease.
+	// signing keys and the controller's Lease. Revocations are kept in Namespace, too.
 	Namespace, SigningKeySecret, ControllerLease string
 	// ServiceAccountIssuers are issuers of service account tokens beside the one
 	// that the API server names, while a cluster changes its own. All use the
@@ -78,6 +81,8 @@ type Cluster struct {
 	Keys *ClusterKeys
 	// Workloads tells which pods and service accounts live.
 	Workloads *Workloads
+	// Revocations stores revoked tokens.
+	Revocations *Revocations
 
 	cfg Config
 	// feeds decide readiness and staleness; the Lease, which only measures, is apart.
@@ -118,6 +123,9 @@ func New(cfg Config) (*Cluster, error) {
 	for _, k := range kinds {
 		c.add(stats, k.kind, c.objects(stats, k.kind, k.apply, k.remove), whole(d.Resource(v1alpha1.SchemeGroupVersion.WithResource(k.plural)), ""))
 	}
+	revocations := c.objects(stats, "TokenRevocation", applyRevocation(r), r.DeleteRevocation)
+	c.add(stats, "TokenRevocation", revocations, whole(d.Resource(v1alpha1.SchemeGroupVersion.WithResource(revocationsPlural)).Namespace(cfg.Namespace), ""))
+	c.Revocations = newRevocations(d, cfg.Namespace, revocations.put)
 	c.add(stats, "Namespace", c.objects(stats, "Namespace", applyNamespace(r), func(_, name string) { r.DeleteNamespace(name) }),
 		metadataOf(m.Resource(namespacesResource), ""))
 	c.add(stats, "Pod", c.Workloads.pods, metadataOf(m.Resource(podsResource), unfinished))
@@ -150,6 +158,7 @@ func (c *Cluster) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { c.Keys.run(ctx) })
 	wg.Go(func() { c.lease.run(ctx) })
+	wg.Go(func() { c.Revocations.run(ctx) })
 	for _, f := range c.feeds {
 		wg.Go(func() { f.run(ctx) })
 	}

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"log/slog"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,9 +21,11 @@ type objects struct {
 	kind    string
 	apply   apply
 	remove  func(namespace, name string)
-	known   map[types.NamespacedName]struct{}
 	skipped prometheus.Counter
 	log     *slog.Logger
+
+	mu    sync.Mutex // revocations come from two sides: by watch, and from who stores them
+	known map[types.NamespacedName]struct{}
 }
 
 // apply hands an object to the registry. False: it was deleted, and counts as absent
@@ -33,9 +36,21 @@ func nameOf(o metav1.Object) types.NamespacedName {
 	return types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
-// put hands one object over. One that cannot be read counts as absent, so that it
-// neither stops the others nor goes on under what it said before.
 func (s *objects) put(o object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hand(o)
+}
+
+func (s *objects) drop(o object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget(nameOf(o))
+}
+
+// hand hands one object over. One that cannot be read counts as absent, so that it
+// neither stops the others nor goes on under what it said before.
+func (s *objects) hand(o object) {
 	present, err := s.apply(o)
 	if err != nil {
 		s.skipped.Inc()
@@ -48,8 +63,6 @@ func (s *objects) put(o object) {
 	s.known[nameOf(o)] = struct{}{}
 }
 
-func (s *objects) drop(o object) { s.forget(nameOf(o)) }
-
 func (s *objects) forget(k types.NamespacedName) {
 	if _, ok := s.known[k]; ok {
 		delete(s.known, k)
@@ -58,6 +71,8 @@ func (s *objects) forget(k types.NamespacedName) {
 }
 
 func (s *objects) replace(all []object) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	listed := make(map[types.NamespacedName]struct{}, len(all))
 	for _, o := range all {
 		listed[nameOf(o)] = struct{}{}
@@ -68,7 +83,7 @@ func (s *objects) replace(all []object) {
 		}
 	}
 	for _, o := range all {
-		s.put(o)
+		s.hand(o)
 	}
 }
 
@@ -101,17 +116,18 @@ func decode[T any, P interface {
 }
 
 func applyClient(r *registry.Registry) apply {
-	return decode(r.ApplyClient, func(c *v1alpha1.OAuthClient) { c.Status = v1alpha1.OAuthClientStatus{} })
+	return decode(r.ApplyClient, func(c *v1alpha1.OAuthClient) {
+		// From status only the hashes of secrets are trusted. Those that have ended are
+		// kept: whether they have is judged at each request.
+		c.Status = v1alpha1.OAuthClientStatus{ClientSecrets: c.Status.ClientSecrets}
+	})
 }
 
 func applyCertificate(r *registry.Registry) apply {
 	return decode(r.ApplyCertificate, func(c *v1alpha1.ClientCertificate) {
-		// From status only the pins are trusted. The certificates themselves are many
-		// times as large as their thumbprints, and no request needs them.
+		// From status only the pins are trusted. Their certificates are many times as
+		// large as what a request needs of them; the registry reads them, and keeps that.
 		c.Status = v1alpha1.ClientCertificateStatus{Pins: c.Status.Pins}
-		for i := range c.Status.Pins {
-			c.Status.Pins[i].Certificate = ""
-		}
 	})
 }
 
@@ -131,6 +147,10 @@ func applyAssignment(r *registry.Registry) apply {
 		a.Status = v1alpha1.AppRoleAssignmentStatus{}
 		a.Spec.Reason = ""
 	})
+}
+
+func applyRevocation(r *registry.Registry) apply {
+	return decode(r.ApplyRevocation, func(*v1alpha1.TokenRevocation) {})
 }
 
 // applyNamespace reads a namespace's policy from its metadata. While a namespace is

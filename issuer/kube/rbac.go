@@ -1,6 +1,7 @@
 package kube
 
-// Everything that the issuer may do in the cluster. It writes nothing.
+// Everything that the issuer may do in the cluster. It writes revocations, and
+// nothing else.
 //
 //+kubebuilder:rbac:groups=lanyard.dev,resources=oauthclients;clientcertificates;protectedresources;approles;approleassignments,verbs=get;list;watch
 //+kubebuilder:rbac:groups="",resources=namespaces;serviceaccounts;pods,verbs=get;list;watch
@@ -14,3 +15,7 @@ package kube
 //
 //+kubebuilder:rbac:groups="",namespace=lanyard-system,resources=secrets,resourceNames=lanyard-signing-keys,verbs=get;list;watch
 //+kubebuilder:rbac:groups=coordination.k8s.io,namespace=lanyard-system,resources=leases,resourceNames=lanyard-controller,verbs=get;list;watch
+//
+// Revocations. They are made here, never changed, and removed by the controller.
+//
+//+kubebuilder:rbac:groups=lanyard.dev,namespace=lanyard-system,resources=tokenrevocations,verbs=create;list;watch
