@@ -23,9 +23,17 @@ import (
 // rsaBits is 3072 because NIST SP 800-57 gives that size the strength of P-256.
 const rsaBits = 3072
 
+// told is what an event says of something that was done.
+type told struct{ kind, reason, note string }
+
+func rotated(format string, args ...any) told {
+	return told{corev1.EventTypeNormal, EventRotated, fmt.Sprintf(format, args...)}
+}
+
 // apply does the steps on ring, and says for each what was done.
-func (r *reconciler) apply(ring keyring.Ring, steps []keyring.Step, now time.Time) (keyring.Ring, []string, error) {
-	var done []string
+func (r *reconciler) apply(ring keyring.Ring, steps []keyring.Step, now time.Time) (keyring.Ring, []told, error) {
+	var done []told
+	keep := r.schedule.KeepAfter
 	for _, step := range steps {
 		switch step := step.(type) {
 		case keyring.MakeKey:
@@ -33,11 +41,18 @@ func (r *reconciler) apply(ring keyring.Ring, steps []keyring.Step, now time.Tim
 			if err != nil {
 				return ring, nil, err
 			}
-			ring = ring.With(key, r.schedule.KeepAfter)
-			done = append(done, fmt.Sprintf("made the %s key %s, which signs from %s", key.Algorithm, key.ID, key.SignsFrom.Format(time.RFC3339)))
+			ring = ring.With(key, keep)
+			done = append(done, rotated("made the %s key %s, which signs from %s", key.Algorithm, key.ID, key.SignsFrom.Format(time.RFC3339)))
+		case keyring.AdvanceKey:
+			ring = ring.Advance(step.ID, step.SignsFrom, keep)
+			done = append(done, rotated("the key %s signs from %s already", step.ID, step.SignsFrom.Format(time.RFC3339)))
 		case keyring.RemoveKey:
-			ring = ring.Without(step.ID, r.schedule.KeepAfter)
-			done = append(done, "removed the key "+step.ID+", whose last tokens have ended")
+			ring = ring.Without(step.ID, keep)
+			done = append(done, rotated("removed the key %s, whose last tokens have ended", step.ID))
+		case keyring.DropKey:
+			ring = ring.Without(step.ID, keep)
+			done = append(done, told{corev1.EventTypeWarning, EventDropped, fmt.Sprintf(
+				"dropped the key %s on command; a verifier refuses its tokens as soon as it reads the issuer's keys again", step.ID)})
 		}
 	}
 	return ring, done, nil
@@ -77,8 +92,9 @@ func generate(random io.Reader, algorithm keyring.Algorithm) (crypto.Signer, err
 }
 
 // write stores ring: in a new Secret if secret is nil, else in secret, if nobody
-// has changed it since it was read.
-func (r *reconciler) write(ctx context.Context, secret *corev1.Secret, ring keyring.Ring) (*corev1.Secret, error) {
+// has changed it since it was read. The annotations of commands that are done go in
+// the same write, so that a crash neither loses nor repeats one.
+func (r *reconciler) write(ctx context.Context, secret *corev1.Secret, ring keyring.Ring, done []string) (*corev1.Secret, error) {
 	data, err := ring.Marshal()
 	if err != nil {
 		return nil, err
@@ -95,5 +111,8 @@ func (r *reconciler) write(ctx context.Context, secret *corev1.Secret, ring keyr
 		return secret, r.writer.Create(ctx, secret)
 	}
 	secret.Data[keyring.SecretKey] = data
+	for _, annotation := range done {
+		delete(secret.Annotations, annotation)
+	}
 	return secret, r.writer.Update(ctx, secret) // with the resourceVersion that was read
 }

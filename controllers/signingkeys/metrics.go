@@ -6,12 +6,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/keyring"
 )
 
 type metrics struct {
 	keys, since, next prometheus.Gauge
 	failures          prometheus.Counter
+	commands          *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer) metrics {
@@ -31,8 +33,20 @@ func newMetrics(registry prometheus.Registerer) metrics {
 		}),
 		failures: with.NewCounter(prometheus.CounterOpts{
 			Name: "lanyard_controller_signing_key_failures_total",
-			Help: "Times that the signing keys could not be read, made or stored.",
+			Help: "Times that the signing keys could not be read, made or stored, or that a command names no key.",
 		}),
+		commands: with.NewCounterVec(prometheus.CounterOpts{
+			Name: "lanyard_controller_signing_key_commands_total",
+			Help: "Commands that were carried out, by command: rotate or drop.",
+		}, []string{"command"}),
+	}
+}
+
+// carriedOut counts the commands that are done.
+func (m metrics) carriedOut(o orders) {
+	names := map[string]string{v1alpha1.AnnotationRotate: "rotate", v1alpha1.AnnotationDropKey: "drop"}
+	for _, annotation := range o.done {
+		m.commands.WithLabelValues(names[annotation]).Inc()
 	}
 }
 

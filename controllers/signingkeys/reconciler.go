@@ -48,33 +48,60 @@ func (r *reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 func (r *reconciler) rotate(ctx context.Context) (ctrl.Result, error) {
 	secret, ring, err := r.observe(ctx)
 	if errors.Is(err, errUnreadable) {
-		r.recorder.Eventf(secret, nil, corev1.EventTypeWarning, "SigningKeysUnreadable", "Read", "%s", status.Cut(err.Error(), maxNote))
+		r.tell(secret, told{corev1.EventTypeWarning, EventUnreadable, err.Error()})
 	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	now := r.now()
-	if steps := keyring.Plan(ring, r.schedule, keyring.Commands{}, now); len(steps) > 0 {
+	orders := ordersOn(secret, ring, now)
+	if orders.refusal != "" {
+		r.metrics.failures.Inc()
+		r.tell(secret, told{corev1.EventTypeWarning, EventNotDropped, orders.refusal})
+	}
+	if steps := keyring.Plan(ring, r.schedule, orders.Commands, now); len(steps)+len(orders.done) > 0 {
 		after, done, err := r.apply(ring, steps, now)
 		if err != nil {
 			return ctrl.Result{}, err
 		}
-		secret, err = r.write(ctx, secret, after)
+		if orders.Rotate && len(steps) == 0 {
+			done = append(done, rotated("the next key waits already; nothing was made"))
+		}
+		secret, err = r.write(ctx, secret, after, orders.done)
 		if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
-			// Another leader was faster; its keys count, and ours were never seen.
+			// Another leader was faster, or somebody annotated the Secret; what was
+			// made here was never seen.
 			return ctrl.Result{RequeueAfter: soon}, nil
 		}
 		if err != nil {
 			return ctrl.Result{}, fmt.Errorf("writing Secret %s: %w", r.key, err)
 		}
-		for _, what := range done {
-			r.recorder.Eventf(secret, nil, corev1.EventTypeNormal, "SigningKeysRotated", "Rotate", "%s", what)
-		}
+		r.tell(secret, done...)
+		r.metrics.carriedOut(orders)
 		ring = after
 	}
 	r.metrics.observe(ring, r.schedule, now)
 	return ctrl.Result{RequeueAfter: min(keyring.Next(ring, r.schedule, now).Sub(now)+time.Millisecond, maxSleep)}, nil
 }
+
+// tell makes an event of each.
+func (r *reconciler) tell(secret *corev1.Secret, all ...told) {
+	for _, t := range all {
+		r.recorder.Eventf(secret, nil, t.kind, t.reason, "Rotate", "%s", status.Cut(t.note, maxNote))
+	}
+}
+
+// Reasons of the events on the Secret.
+const (
+	// EventRotated: a key was made, began to sign early, or was removed at its end.
+	EventRotated = "SigningKeysRotated"
+	// EventDropped: a compromised key was dropped on command.
+	EventDropped = "SigningKeyDropped"
+	// EventNotDropped: the command to drop a key names none.
+	EventNotDropped = "SigningKeyNotDropped"
+	// EventUnreadable: the Secret holds no ring that can be read.
+	EventUnreadable = "SigningKeysUnreadable"
+)
 
 // maxNote is the API's limit for an event's note, in bytes.
 const maxNote = 1024

@@ -1,6 +1,7 @@
 package signingkeys
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -26,7 +27,11 @@ import (
 type Config struct {
 	// Namespace is Lanyard's own.
 	Namespace string
-	Schedule  keyring.Schedule
+	// SecretName is the name of the Secret; empty: the constant SecretName. The
+	// controller's role must name the same one.
+	SecretName string
+	// Schedule says how keys rotate, and with which algorithm they sign.
+	Schedule keyring.Schedule
 	// Now is the clock.
 	Now func() time.Time
 	// Random is crypto/rand.Reader. Go takes keys for ECDSA and RSA from the
@@ -45,7 +50,7 @@ func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 	if err := cfg.Schedule.Validate(); err != nil {
 		return fmt.Errorf("signing keys: %w", err)
 	}
-	key := types.NamespacedName{Namespace: cfg.Namespace, Name: SecretName}
+	key := types.NamespacedName{Namespace: cfg.Namespace, Name: cmp.Or(cfg.SecretName, SecretName)}
 	r := &reconciler{
 		key:      key,
 		reader:   mgr.GetAPIReader(),
