@@ -17,6 +17,7 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.OAuthClientStatus {
 	s := v1alpha1.OAuthClientStatus{
 		ObservedGeneration: c.Generation,
 		ClientID:           rules.ClientID(c),
+		ClientSecrets:      c.Status.ClientSecrets, // those are written by controllers/clientsecret
 	}
 	granted := 0
 	for i, g := range d.grants {

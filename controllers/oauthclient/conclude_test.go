@@ -104,6 +104,21 @@ func TestConcludeIsStable(t *testing.T) {
 	}
 }
 
+// The status has a second writer, whose part stays as it is.
+func TestConcludeLeavesClientSecretsAlone(t *testing.T) {
+	f := asking()
+	secrets := []v1alpha1.ClientSecretStatus{{Hash: "sha256:x", CreatedAt: metav1.NewTime(noon), ExpiresAt: metav1.NewTime(noon)}}
+	condition := metav1.Condition{Type: v1alpha1.ConditionClientSecret, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonClientSecretIssued, LastTransitionTime: metav1.NewTime(noon)}
+	f.client.Status.ClientSecrets, f.client.Status.Conditions = secrets, []metav1.Condition{condition}
+	s := conclude(f, decide(f, noon), noon)
+	if diff := cmp.Diff(secrets, s.ClientSecrets); diff != "" {
+		t.Errorf("clientSecrets (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(condition, s.Conditions[0]); diff != "" {
+		t.Errorf("the condition (-want +got):\n%s", diff)
+	}
+}
+
 func TestChangedRoles(t *testing.T) {
 	role := func(name string, state v1alpha1.RoleState) v1alpha1.ClientRoleStatus {
 		return v1alpha1.ClientRoleStatus{Namespace: "orders", Name: name, State: state}
