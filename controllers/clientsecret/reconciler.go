@@ -1,0 +1,83 @@
+package clientsecret
+
+import (
+	"context"
+	"io"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/index"
+	"github.com/lanyard-dev/lanyard/controllers/status"
+)
+
+// soon is when to look again after somebody else wrote first.
+const soon = 100 * time.Millisecond
+
+type reconciler struct {
+	enabled  bool
+	live     index.Finder // the API server, not a cache
+	writer   client.Client
+	recorder status.EventRecorder
+	now      func() time.Time
+	random   io.Reader
+}
+
+// Reconcile does what is due with the secrets of one client.
+func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	f, err := r.observe(ctx, req.NamespacedName)
+	if err != nil || f.client == nil {
+		return ctrl.Result{}, err
+	}
+	now := r.now()
+	d := decide(f, r.enabled, now)
+	var o outcome
+	if d.make != "" {
+		if o, err = r.act(ctx, f, now); err != nil {
+			return ctrl.Result{}, err
+		}
+		if o == (outcome{}) {
+			return ctrl.Result{RequeueAfter: soon}, nil
+		}
+	}
+	before := f.client
+	after := before.DeepCopy()
+	after.Status = conclude(f, d, o, r.enabled, now)
+	if !equality.Semantic.DeepEqual(before.Status, after.Status) {
+		written, err := status.Write(ctx, r.writer, before, after)
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		if !written {
+			return ctrl.Result{RequeueAfter: soon}, nil // another part of the status has changed; nothing may tell us
+		}
+		r.tell(before, after, d, o)
+	}
+	return ctrl.Result{RequeueAfter: next(f, after.Status, now)}, nil
+}
+
+func (r *reconciler) tell(before, after *v1alpha1.OAuthClient, d decision, o outcome) {
+	const action = "SetClientSecret"
+	if o.made != nil {
+		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, v1alpha1.ReasonClientSecretIssued, action,
+			"made a client secret, which works until %s, because %s", written(o.made.ExpiresAt.Time), d.make)
+	}
+	is := meta.FindStatusCondition(after.Status.Conditions, v1alpha1.ConditionClientSecret)
+	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionClientSecret)
+	switch {
+	case is == nil && was != nil:
+		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, "ClientSecretsEnded", action,
+			"spec.authentication.clientSecret is gone: no client secret works any more. The Secret stays until the client is deleted; delete it if nobody needs it")
+	case is != nil && is.Status == metav1.ConditionFalse && (was == nil || was.Reason != is.Reason):
+		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, action, "%s", status.Cut(is.Message, maxNote))
+	}
+}
+
+// maxNote is the API's limit for an event's note, in bytes.
+const maxNote = 1024
