@@ -6,10 +6,15 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/lanyard-dev/lanyard/controllers/signingkeys"
+	"github.com/lanyard-dev/lanyard/issuer/keyring"
 )
 
 // Options are the flags.
@@ -20,6 +25,10 @@ type Options struct {
 	CertManagerUsername string
 	TrustDomain         string
 	ClusterDomain       string
+	ClientSecrets       bool
+	SigningAlgorithm    string
+	SigningKeySecret    string
+	SigningKeyRotation  time.Duration
 	MetricsListen       string
 	HealthListen        string
 	LeaderElect         bool
@@ -34,6 +43,10 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.CertManagerUsername, "cert-manager-username", "system:serviceaccount:cert-manager:cert-manager", "who cert-manager's controller is to the API server; only CertificateRequests that it made itself are pinned")
 	f.StringVar(&o.TrustDomain, "trust-domain", "cluster.local", "SPIFFE trust domain in the URI of client certificates")
 	f.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
+	f.BoolVar(&o.ClientSecrets, "client-secrets", false, "make secrets for clients that list clientSecret; needs permission to create and patch Secrets (config/components/client-secrets), and the same flag at the issuer")
+	f.StringVar(&o.SigningAlgorithm, "signing-algorithm", string(keyring.ES256), "JWS algorithm that tokens are signed with: ES256, RS256, PS256 or EdDSA; after a change the next key is made at once, and both are published until the tokens of the older have ended")
+	f.StringVar(&o.SigningKeySecret, "signing-key-secret", signingkeys.SecretName, "Secret with the signing keys; the issuer needs the same, and both need permission on it")
+	f.DurationVar(&o.SigningKeyRotation, "signing-key-rotation", keyring.DefaultSchedule().RotateEvery, "how long a key signs until the next takes its place")
 	f.StringVar(&o.MetricsListen, "metrics-listen", ":8080", "address of /metrics, plain; 0: none")
 	f.StringVar(&o.HealthListen, "health-listen", ":8081", "address of /healthz and /readyz, plain; 0: none")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "work only while holding the Lease lanyard-controller, so that several replicas can run")
@@ -83,13 +96,33 @@ func (o *Options) Validate() error {
 			wrong(a.flag, a.value, "must be [<host>]:<port>, for example :8080, or 0 for none")
 		}
 	}
+	if len(validation.IsDNS1123Subdomain(o.SigningKeySecret)) > 0 {
+		wrong("signing-key-secret", o.SigningKeySecret, "must be the name of a Secret, for example lanyard-signing-keys")
+	}
+	if !slices.Contains(keyring.Algorithms(), keyring.Algorithm(o.SigningAlgorithm)) {
+		wrong("signing-algorithm", o.SigningAlgorithm, "must be ES256, RS256, PS256 or EdDSA")
+	} else if err := o.schedule().Validate(); err != nil {
+		wrong("signing-key-rotation", o.SigningKeyRotation, err.Error())
+	}
 	if _, err := o.level(); err != nil {
 		wrong("log-level", o.LogLevel, "must be debug, info, warn or error")
 	}
 	return errors.Join(errs...)
 }
 
+// schedule is how the signing keys rotate.
+func (o *Options) schedule() keyring.Schedule {
+	s := keyring.DefaultSchedule()
+	s.Algorithm, s.RotateEvery = keyring.Algorithm(o.SigningAlgorithm), o.SigningKeyRotation
+	return s
+}
+
+// level reads the level as one of the four: slog also reads debug-8, at which the
+// Kubernetes client writes the bodies of requests to the log, and Secrets with them.
 func (o *Options) level() (level slog.Level, err error) {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, o.LogLevel) {
+		return level, fmt.Errorf("no such level: %s", o.LogLevel)
+	}
 	err = level.UnmarshalText([]byte(o.LogLevel))
 	return level, err
 }

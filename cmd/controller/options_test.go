@@ -23,6 +23,13 @@ func TestOptions(t *testing.T) {
 		"a namespace of the pod":   {nil, map[string]string{"POD_NAMESPACE": "not/one"}, "--namespace=not/one"},
 		"an address without port":  {[]string{"--metrics-listen=localhost"}, nil, "--metrics-listen=localhost: must be [<host>]:<port>"},
 		"a level that is none":     {[]string{"--log-level=loud"}, nil, "--log-level=loud: must be debug"},
+		"a level that logs bodies": {[]string{"--log-level=debug-8"}, nil, "--log-level=debug-8: must be debug"},
+		"an algorithm for tokens":  {[]string{"--signing-algorithm=PS256"}, nil, ""},
+		"an algorithm of a secret": {[]string{"--signing-algorithm=HS256"}, nil, "--signing-algorithm=HS256: must be ES256, RS256, PS256 or EdDSA"},
+		"a rotation each day":      {[]string{"--signing-key-rotation=24h"}, nil, ""},
+		"a rotation each hour":     {[]string{"--signing-key-rotation=1h"}, nil, "--signing-key-rotation=1h0m0s: keys rotate every 1h0m0s; it must be at least 4h30m0s"},
+		"a Secret that is none":    {[]string{"--signing-key-secret=../x"}, nil, "--signing-key-secret=../x: must be the name of a Secret"},
+		"client secrets":           {[]string{"--client-secrets"}, nil, ""},
 		"several at once":          {[]string{"--log-level=loud", "--cluster-domain="}, nil, "--cluster-domain=:"},
 	}
 	for name, test := range tests {

@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -71,6 +72,7 @@ func TestControllerServesTheSamplesWithItsOwnPermissions(t *testing.T) {
 		"read a workload's Secret":      own.Get(t.Context(), client.ObjectKeyFromObject(secret), secret),
 		"list Secrets":                  own.List(t.Context(), &corev1.SecretList{}, client.InNamespace("shop")),
 		"list Secrets of its namespace": own.List(t.Context(), &corev1.SecretList{}, client.InNamespace("lanyard-system")),
+		"patch a workload's Secret":     own.Patch(t.Context(), secret.DeepCopy(), client.RawPatch(types.MergePatchType, []byte("{}"))),
 		"write a Secret elsewhere":      own.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "new"}}),
 		"approve a role": own.Create(t.Context(), &v1alpha1.AppRoleAssignment{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "orders", Name: "self"},
@@ -91,16 +93,16 @@ type process struct {
 }
 
 // start builds and runs the controller until the test ends.
-func start(t *testing.T, env *testenv.Environment) *process {
+func start(t *testing.T, env *testenv.Environment, args ...string) *process {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "controller")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
 	p := &process{log: &bytes.Buffer{}}
-	p.cmd = exec.Command(binary, // without the test's context: the cleanup ends it in good order
-		"--kubeconfig", env.Kubeconfig(t, serviceAccount, serviceAccountGroups...),
+	args = append(args, "--kubeconfig", env.Kubeconfig(t, serviceAccount, serviceAccountGroups...),
 		"--metrics-listen=127.0.0.1:0", "--health-listen=0")
+	p.cmd = exec.Command(binary, args...) // without the test's context: the cleanup ends it in good order
 	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -27,11 +28,12 @@ import (
 	"github.com/lanyard-dev/lanyard/controllers/approle"
 	"github.com/lanyard-dev/lanyard/controllers/approleassignment"
 	"github.com/lanyard-dev/lanyard/controllers/clientcertificate"
+	"github.com/lanyard-dev/lanyard/controllers/clientsecret"
 	"github.com/lanyard-dev/lanyard/controllers/index"
 	"github.com/lanyard-dev/lanyard/controllers/oauthclient"
 	"github.com/lanyard-dev/lanyard/controllers/protectedresource"
 	"github.com/lanyard-dev/lanyard/controllers/signingkeys"
-	"github.com/lanyard-dev/lanyard/issuer/keyring"
+	"github.com/lanyard-dev/lanyard/controllers/tokenrevocation"
 )
 
 // lease is the name of the Lease. The leader renews it every leaseRetry, so that the
@@ -88,8 +90,11 @@ func newManager(config *rest.Config, o Options) (ctrl.Manager, error) {
 	}
 	retry, deadline, duration := leaseRetry, leaseDeadline, leaseDuration
 	return ctrl.NewManager(config, ctrl.Options{
-		Scheme:                        scheme,
-		Cache:                         cache.Options{DefaultTransform: clientcertificate.StripUnused},
+		Scheme: scheme,
+		Cache: cache.Options{
+			DefaultTransform: clientcertificate.StripUnused,
+			ByObject:         map[client.Object]cache.ByObject{&v1alpha1.TokenRevocation{}: tokenrevocation.Cached(o.Namespace)},
+		},
 		Metrics:                       metricsserver.Options{BindAddress: o.MetricsListen},
 		HealthProbeBindAddress:        o.HealthListen,
 		LeaderElection:                o.LeaderElect,
@@ -121,8 +126,10 @@ func setUp(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Registerer: metrics,
 		}),
 		signingkeys.SetupWithManager(mgr, signingkeys.Config{
-			Namespace: o.Namespace, Schedule: keyring.DefaultSchedule(), Now: time.Now, Random: rand.Reader, Metrics: metrics,
+			Namespace: o.Namespace, SecretName: o.SigningKeySecret, Schedule: o.schedule(), Now: time.Now, Random: rand.Reader, Metrics: metrics,
 		}),
+		clientsecret.SetupWithManager(mgr, clientsecret.Config{Enabled: o.ClientSecrets, Now: time.Now, Random: rand.Reader}),
+		tokenrevocation.SetupWithManager(mgr, tokenrevocation.Config{Now: time.Now, Metrics: metrics}),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("caches", cachesFilled(mgr.GetCache())),
 	)
