@@ -26,6 +26,9 @@ var (
 // begin sends the headers.
 func (x *exchange) begin(status int) {
 	x.leaveBody()
+	if x.echo {
+		x.w.Header()[headerRequestID] = []string{x.correlation}
+	}
 	x.status = status
 	x.w.WriteHeader(status)
 }
@@ -40,6 +43,13 @@ func (x *exchange) write(status int, body []byte) {
 	_, _ = x.w.Write(body)
 }
 
+// private keeps the answer out of every cache (RFC 6749 section 5.1).
+func (x *exchange) private() {
+	h := x.w.Header()
+	h["Cache-Control"] = headerNoStore
+	h["Pragma"] = headerNoCache
+}
+
 // answer sends a token (RFC 6749 section 5.1).
 func (x *exchange) answer(a tokenservice.Answer) {
 	b := make([]byte, 0, len(a.AccessToken)+len(a.Scope)+128)
@@ -52,9 +62,7 @@ func (x *exchange) answer(a tokenservice.Answer) {
 	b = append(b, `,"scope":`...)
 	b = appendString(b, a.Scope)
 	b = append(b, "}\n"...)
-	h := x.w.Header()
-	h["Cache-Control"] = headerNoStore
-	h["Pragma"] = headerNoCache
+	x.private()
 	x.write(http.StatusOK, b)
 }
 
@@ -62,15 +70,14 @@ func (x *exchange) answer(a tokenservice.Answer) {
 func (x *exchange) refuse(e *oauth.Error) {
 	x.refusal = e
 	status := statusOf(e.Number)
+	x.private()
 	h := x.w.Header()
-	h["Cache-Control"] = headerNoStore
-	h["Pragma"] = headerNoCache
-	if s := retryAfter(status); s != "" {
+	if s := retryAfter(e.Number); s != "" {
 		h.Set("Retry-After", s)
 	}
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", x.challenge())
-		if x.event.Thumbprint != "" {
+		if x.event.Thumbprint != "" && !x.proxied {
 			// A certificate cannot be changed on a connection: the next attempt needs another.
 			h["Connection"] = headerClose
 		}
@@ -80,15 +87,20 @@ func (x *exchange) refuse(e *oauth.Error) {
 
 // challenge is the value of WWW-Authenticate, which a 401 must have (RFC 9110
 // section 15.5.2). Who tried with an Authorization header is answered with its
-// scheme (RFC 6749 section 5.2). For the methods that are served HTTP has no
+// scheme (RFC 6749 section 5.2). For the other methods that are served HTTP has no
 // schemes; they are named as the metadata names them, and a client that does not
 // know them ignores them.
 func (x *exchange) challenge() string {
-	const methods = string(oauth.AuthPrivateKeyJWT) + `, ` + string(oauth.AuthTLSClient) + `, ` + string(oauth.AuthSelfSignedTLSClient)
-	if scheme, _, _ := strings.Cut(x.r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Basic") {
-		return `Basic realm="lanyard"`
+	const basic, methods = `Basic realm="lanyard"`, `private_key_jwt, tls_client_auth, self_signed_tls_client_auth`
+	scheme, _, _ := strings.Cut(x.r.Header.Get("Authorization"), " ")
+	switch {
+	case x.api.cfg.Secrets:
+		return basic + ", " + methods
+	case strings.EqualFold(scheme, "Basic"):
+		return basic
+	default:
+		return methods
 	}
-	return methods
 }
 
 func (x *exchange) errorBody(e *oauth.Error) []byte {

@@ -2,12 +2,13 @@ package httpapi
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -20,11 +21,17 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
 )
 
-// TokenService answers token requests.
+// TokenService answers the requests of clients.
 type TokenService interface {
 	// Issue answers one request, and fills event in as far as it got. The answer
 	// counts only if the refusal is nil.
 	Issue(ctx context.Context, r tokenservice.Request, event *tokenservice.Event) (tokenservice.Answer, *oauth.Error)
+	// Introspect says whether a token is active, and Revoke ends one; event as in Issue.
+	Introspect(ctx context.Context, r tokenservice.IntrospectionRequest, event *tokenservice.Event) (tokenservice.Introspection, *oauth.Error)
+	Revoke(ctx context.Context, r tokenservice.RevocationRequest, event *tokenservice.Event) *oauth.Error
+	// DPoPNonce is the nonce that a DPoP proof should hold at now (RFC 9449 section
+	// 8); empty if there is none.
+	DPoPNonce(now time.Time) string
 }
 
 // Keys are the public halves of the signing keys.
@@ -48,15 +55,23 @@ type Rate struct {
 	Burst     int
 }
 
-// Config is what an API needs. All fields but the rates and Sizes are required.
+// Config is what an API needs. All fields are required but those that say what they
+// mean when they are not set.
 type Config struct {
 	// Issuer is the issuer identifier, and what the endpoints' URLs begin with.
-	Issuer  string
+	Issuer string
+	// MTLSURL is what the endpoints' URLs begin with for clients that use
+	// certificates (mtls_endpoint_aliases, RFC 8705 section 5); empty: the same.
+	MTLSURL string
+	// Secrets says that client secrets are served.
+	Secrets bool
+	// Proxies may name the client's certificate in a header; nil: nobody may.
+	Proxies *Proxies
 	Service TokenService
 	Keys    Keys
 	Health  Health
 	// PerPeer limits what one address may ask before anything costly is done, and
-	// PerClient what one client may after it has authenticated.
+	// PerClient what one client may after it has authenticated; zero: no limit.
 	PerPeer, PerClient Rate
 	// MaxBodies is how many bodies are read at the same time; zero: 256.
 	MaxBodies int
@@ -80,6 +95,7 @@ type API struct {
 	clients  *limits[string]
 	bodies   bodies
 	metadata atomic.Pointer[document]
+	mtlsHost string // of cfg.MTLSURL
 	draining atomic.Bool
 }
 
@@ -92,12 +108,17 @@ func New(cfg Config) (*API, error) {
 	if cfg.MaxBodies == 0 {
 		cfg.MaxBodies = defaultMaxBodies
 	}
+	mtls, err := url.Parse(cfg.MTLSURL)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: the URL for mutual TLS: %w", err)
+	}
 	return &API{
-		cfg:     cfg,
-		metrics: newMetrics(cfg.Metrics, cfg.Sizes),
-		peers:   newLimits[netip.Addr](cfg.PerPeer),
-		clients: newLimits[string](cfg.PerClient),
-		bodies:  bodies{max: cfg.MaxBodies},
+		cfg:      cfg,
+		metrics:  newMetrics(cfg.Metrics, cfg.Sizes),
+		peers:    newLimits[netip.Addr](cfg.PerPeer),
+		clients:  newLimits[string](cfg.PerClient),
+		bodies:   bodies{max: cfg.MaxBodies},
+		mtlsHost: mtls.Host,
 	}, nil
 }
 
@@ -105,39 +126,26 @@ func New(cfg Config) (*API, error) {
 // go elsewhere before the server stops.
 func (a *API) Drain() { a.draining.Store(true) }
 
-// The endpoints, as metrics and log name them.
-const (
-	endpointToken    = "token"
-	endpointKeys     = "keys"
-	endpointMetadata = "metadata"
-	endpointNone     = "none"
-)
-
-// The paths that are served. They match exactly: no cleaning, no redirects, which
-// would send a POST elsewhere or lose its body.
-const (
-	pathToken          = "/oauth2/token"
-	pathTokenV1        = "/oauth2/v1/token"
-	pathKeys           = "/oauth2/keys"
-	pathOpenID         = "/.well-known/openid-configuration"
-	pathAuthorizations = "/.well-known/oauth-authorization-server"
-)
-
 // exchange is one request and what becomes of it.
 type exchange struct {
-	w           http.ResponseWriter
-	r           *http.Request
-	start       time.Time
-	endpoint    string
-	peer        netip.Addr
+	w        http.ResponseWriter
+	r        *http.Request
+	api      *API
+	start    time.Time
+	endpoint string
+	tenant   string
+	peer     netip.Addr
+	event    tokenservice.Event
+	bodyRead bool
+	lingers  bool // the answer was sent before the whole body had come
+
 	trace       string
 	correlation string
-	event       tokenservice.Event
-	bodies      *bodies
-	bodyRead    bool
-	lingers     bool // the answer was sent before the whole body had come
+	echo        bool // the caller sent the correlation id
 
-	peerCertificate rules.Peer
+	certificate        rules.Peer
+	proxied            bool // the peer is a configured proxy
+	certificateIgnored bool // it is none, and sent its header
 
 	// What was answered.
 	status  int
@@ -146,8 +154,8 @@ type exchange struct {
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{w: w, r: r, start: a.cfg.Now(), endpoint: endpointNone, peer: addressOf(r.RemoteAddr), bodies: &a.bodies}
-	x.trace, x.correlation = a.ids(r)
+	x := &exchange{w: w, r: r, api: a, start: a.cfg.Now(), endpoint: endpointNone, peer: addressOf(r.RemoteAddr)}
+	a.identifiers(x)
 	a.metrics.inFlight.Inc()
 	defer x.linger() // after finish, which it does not hold up
 	defer a.finish(r.Context(), x)
@@ -155,15 +163,21 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.draining.Load() || connectionOf(r).outlived(x.start) {
 		w.Header()["Connection"] = headerClose
 	}
-	switch r.URL.Path {
-	case pathToken, pathTokenV1:
-		x.endpoint = endpointToken
+	if r.URL.RawPath == "" { // no letter is escaped that need not be
+		x.endpoint, x.tenant = route(r.URL.Path)
+	}
+	switch x.endpoint {
+	case endpointToken:
 		a.token(r.Context(), x)
-	case pathKeys:
-		x.endpoint = endpointKeys
+	case endpointIntrospection:
+		a.introspect(r.Context(), x)
+	case endpointRevocation:
+		a.revoke(r.Context(), x)
+	case endpointAuthorization:
+		a.authorize(x)
+	case endpointKeys:
 		a.keys(x)
-	case pathOpenID, pathAuthorizations:
-		x.endpoint = endpointMetadata
+	case endpointMetadata:
 		a.describe(x)
 	default:
 		x.refuse(oauth.NewError(oauth.ErrNotFound, ""))
@@ -202,28 +216,4 @@ func (x *exchange) allow(methods string, served ...string) bool {
 	}
 	x.refuse(oauth.NewError(oauth.ErrWrongMethod, ""))
 	return false
-}
-
-const maxCorrelation = 128
-
-// ids returns a new trace id, and the caller's correlation id or a new one.
-func (a *API) ids(r *http.Request) (trace, correlation string) {
-	var b [32]byte
-	// If there is no randomness the ids are zero; a token could not be made either.
-	_, _ = io.ReadFull(a.cfg.Random, b[:])
-	text := hex.EncodeToString(b[:])
-	trace, correlation = text[:32], text[32:]
-	if id := r.Header.Get("Client-Request-Id"); id != "" && len(id) <= maxCorrelation && printable(id) {
-		correlation = id
-	}
-	return trace, correlation
-}
-
-func printable(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return true
 }

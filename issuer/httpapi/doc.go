@@ -7,6 +7,7 @@
 // what never gets that far: another path, method or media type, a body that is too
 // large or no form, a parameter twice, too many requests.
 //
-// The certificate of a client is that of its TLS connection. Headers that claim one
-// (Client-Cert, X-Forwarded-Client-Cert, X-SSL-Cert) are never read.
+// The certificate of a client is that of its TLS connection, or what a configured
+// proxy says in Client-Cert (proxy.go). Other headers that claim one
+// (X-Forwarded-Client-Cert, X-SSL-Cert) are never read.
 package httpapi

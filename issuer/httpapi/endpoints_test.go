@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"net/http"
 	"slices"
 	"strings"
@@ -49,21 +50,40 @@ func TestParsesRequest(t *testing.T) {
 				Presented: clientauth.Presented{ClientID: "a", AssertionType: "b", Assertion: "c.d.e"},
 			},
 		},
-		"the path with a version":             {path: "/oauth2/v1/token", body: "grant_type=x", want: tokenservice.Request{GrantType: "x"}},
-		"a parameter that nobody knows":       {body: "grant_type=x&req_cnf=1&req_cnf=2", want: tokenservice.Request{GrantType: "x"}},
-		"a parameter without a value":         {body: "grant_type=x&client_id=&scope", want: tokenservice.Request{GrantType: "x"}},
-		"nothing":                             {want: tokenservice.Request{}},
-		"stray separators":                    {body: "&&grant_type=x&", want: tokenservice.Request{GrantType: "x"}},
-		"a name that is escaped":              {body: "grant%5ftype=x", want: tokenservice.Request{GrantType: "x"}},
-		"a charset that is UTF-8":             {header: http.Header{"Content-Type": {"application/x-www-form-urlencoded; Charset=UTF-8"}}, body: "grant_type=x", want: tokenservice.Request{GrantType: "x"}},
-		"a query that is none of OAuth's":     {path: "/oauth2/token?api-version=1&x", body: "grant_type=x", want: tokenservice.Request{GrantType: "x"}},
-		"a secret in the form":                {body: "client_secret=s", want: tokenservice.Request{Presented: clientauth.Presented{OtherAuthorization: true}}},
-		"an Authorization header":             {header: http.Header{"Authorization": {"Bearer x"}}, want: tokenservice.Request{Presented: clientauth.Presented{OtherAuthorization: true}}},
-		"an empty secret, which is none":      {body: "client_secret=", want: tokenservice.Request{}},
-		"the certificate of the connection":   {certs: []tls.Certificate{checkoutCert()}, want: tokenservice.Request{Presented: clientauth.Presented{Peer: peerOf(checkoutCert())}}},
-		"an assertion of 16 KiB":              {body: "client_assertion=" + strings.Repeat("a", 16<<10), want: tokenservice.Request{Presented: clientauth.Presented{Assertion: strings.Repeat("a", 16<<10)}}},
-		"a body of 64 KiB":                    {body: "x=" + strings.Repeat("a", 64<<10-2), want: tokenservice.Request{}},
-		"parameters in other letters: others": {body: "Grant_Type=x", want: tokenservice.Request{}},
+		"the path with a version":         {path: "/oauth2/v1/token", body: "grant_type=x", want: tokenservice.Request{GrantType: "x"}},
+		"a parameter that nobody knows":   {body: "grant_type=x&req_cnf=1&req_cnf=2", want: tokenservice.Request{GrantType: "x"}},
+		"a parameter without a value":     {body: "grant_type=x&client_id=&scope", want: tokenservice.Request{GrantType: "x"}},
+		"nothing":                         {want: tokenservice.Request{}},
+		"stray separators":                {body: "&&grant_type=x&", want: tokenservice.Request{GrantType: "x"}},
+		"a name that is escaped":          {body: "grant%5ftype=x", want: tokenservice.Request{GrantType: "x"}},
+		"a charset that is UTF-8":         {header: http.Header{"Content-Type": {"application/x-www-form-urlencoded; Charset=UTF-8"}}, body: "grant_type=x", want: tokenservice.Request{GrantType: "x"}},
+		"a query that is none of OAuth's": {path: "/oauth2/token?api-version=1&x", body: "grant_type=x", want: tokenservice.Request{GrantType: "x"}},
+		"a secret in the form":            {body: "client_secret=s", want: tokenservice.Request{Presented: clientauth.Presented{Secret: "s", SecretMethod: oauth.AuthClientSecretPost}}},
+		"an Authorization header":         {header: http.Header{"Authorization": {"Bearer x"}}, want: tokenservice.Request{Presented: clientauth.Presented{OtherAuthorization: true}}},
+		"a Basic header": {header: basic("shop%2Fcheckout:a+b%25"), want: tokenservice.Request{Presented: clientauth.Presented{
+			ClientID: "shop/checkout", Secret: "a b%", SecretMethod: oauth.AuthClientSecretBasic,
+		}}},
+		"a Basic header of a client that does not encode, and the same client_id": {header: basic("shop/checkout:s:s"), body: "client_id=shop%2Fcheckout", want: tokenservice.Request{Presented: clientauth.Presented{
+			ClientID: "shop/checkout", Secret: "s:s", SecretMethod: oauth.AuthClientSecretBasic,
+		}}},
+		"a Basic header without a secret":           {header: basic("shop/checkout:"), want: tokenservice.Request{Presented: clientauth.Presented{ClientID: "shop/checkout", SecretMethod: oauth.AuthClientSecretBasic}}},
+		"a Basic header without a user":             {header: basic(":s"), body: "client_id=a", want: otherAuthorization("a")},
+		"a Basic header without a colon":            {header: basic("s"), body: "client_id=a", want: otherAuthorization("a")},
+		"a Basic header with NUL":                   {header: basic("a%00:s"), want: otherAuthorization("")},
+		"a Basic header with what is no UTF-8":      {header: basic("a:\xff"), want: otherAuthorization("")},
+		"a Basic header with a broken escape":       {header: basic("a:%zz"), want: otherAuthorization("")},
+		"a Basic header that is no base64":          {header: http.Header{"Authorization": {"Basic a:b"}}, want: otherAuthorization("")},
+		"a Basic header that is too long":           {header: basic("a:" + strings.Repeat("x", 4<<10)), want: otherAuthorization("")},
+		"two Basic headers":                         {header: http.Header{"Authorization": {basic("a:b").Get("Authorization"), basic("a:b").Get("Authorization")}}, want: otherAuthorization("")},
+		"two proofs, which the service judges":      {header: http.Header{"Dpop": {"a", "b"}}, body: "dpop_jkt=x", want: tokenservice.Request{DPoP: []string{"a", "b"}}},
+		"the assertion type jwt-pop":                {body: "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-pop", want: tokenservice.Request{Presented: clientauth.Presented{AssertionType: oauth.AssertionTypeJWTPoP}}},
+		"a tenant's path":                           {path: "/shop/oauth2/v2.0/token", body: "grant_type=x", want: tokenservice.Request{GrantType: "x", Presented: clientauth.Presented{Tenant: "shop"}}},
+		"what msal-node sends, and nobody asks for": {path: "/shop/oauth2/v2.0/token?client-request-id=7", body: "grant_type=x&client_info=1&x-client-SKU=msal.js.node&x-client-VER=7&x-ms-lib-capability=retry-after&client-request-id=7&claims=%7B%7D&client_info=1", want: tokenservice.Request{GrantType: "x", Presented: clientauth.Presented{Tenant: "shop"}}},
+		"an empty secret, which is none":            {body: "client_secret=", want: tokenservice.Request{}},
+		"the certificate of the connection":         {certs: []tls.Certificate{checkoutCert()}, want: tokenservice.Request{Presented: clientauth.Presented{Peer: peerOf(checkoutCert())}}},
+		"an assertion of 16 KiB":                    {body: "client_assertion=" + strings.Repeat("a", 16<<10), want: tokenservice.Request{Presented: clientauth.Presented{Assertion: strings.Repeat("a", 16<<10)}}},
+		"a body of 64 KiB":                          {body: "x=" + strings.Repeat("a", 64<<10-2), want: tokenservice.Request{}},
+		"parameters in other letters: others":       {body: "Grant_Type=x", want: tokenservice.Request{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []tokenservice.Request
@@ -80,11 +100,21 @@ func TestParsesRequest(t *testing.T) {
 			if r.status != http.StatusOK {
 				t.Fatalf("got %d %s", r.status, r.raw)
 			}
+			// What follows from path and form at every request.
+			c.want.Presented.Endpoint, c.want.Presented.GrantType = s.url+strings.Split(path, "?")[0], c.want.GrantType
 			if diff := cmp.Diff([]tokenservice.Request{c.want}, got); diff != "" {
 				t.Errorf("request (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+func basic(credentials string) http.Header {
+	return http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(credentials))}}
+}
+
+func otherAuthorization(clientID string) tokenservice.Request {
+	return tokenservice.Request{Presented: clientauth.Presented{ClientID: clientID, OtherAuthorization: true}}
 }
 
 func TestRefusesRequestThatIsNone(t *testing.T) {
@@ -113,6 +143,23 @@ func TestRefusesRequestThatIsNone(t *testing.T) {
 		"another charset":                          {header: http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-16"}}, status: 415, want: oauth.ErrWrongContentType},
 		"no content type":                          {header: http.Header{"Content-Type": nil}, status: 415, want: oauth.ErrWrongContentType},
 		"two content types":                        {header: http.Header{"Content-Type": {"application/x-www-form-urlencoded", "text/plain"}}, status: 415, want: oauth.ErrWrongContentType},
+		"two secrets":                              {body: "client_secret=s", header: basic("a:s"), status: 400, want: oauth.ErrTwoMethods},
+		"two clients":                              {body: "client_id=b", header: basic("a:s"), status: 400, want: oauth.ErrTwoMethods},
+		"two tokens that are asked about":          {path: "/oauth2/introspect", body: "token=a&token=b", status: 400, want: oauth.ErrDuplicateParameter},
+		"a token in the URL":                       {path: "/oauth2/introspect?token=a", status: 400, want: oauth.ErrMalformedBody},
+		"a token of 16 KiB and 1":                  {path: "/oauth2/revoke", body: "token=" + strings.Repeat("a", 16<<10+1), status: 413, want: oauth.ErrBodyTooLarge},
+		"GET at the introspection endpoint":        {method: http.MethodGet, path: "/oauth2/introspect?token=a", status: 405, want: oauth.ErrWrongMethod},
+		"GET at the revocation endpoint":           {method: http.MethodGet, path: "/oauth2/revoke", status: 405, want: oauth.ErrWrongMethod},
+		"GET at a tenant's token endpoint":         {method: http.MethodGet, path: "/shop/oauth2/v2.0/token", status: 405, want: oauth.ErrWrongMethod},
+		"GET at the authorization endpoint":        {method: http.MethodGet, path: "/shop/oauth2/v2.0/authorize?response_type=code", status: 400, want: oauth.ErrUnsupportedResponseType},
+		"POST at the authorization endpoint":       {path: "/shop/oauth2/v2.0/authorize", body: "response_type=code", status: 400, want: oauth.ErrUnsupportedResponseType},
+		"a path in other letters":                  {path: "/OAuth2/token", status: 404, want: oauth.ErrNotFound},
+		"a path that is escaped without need":      {path: "/oauth2/tok%65n", status: 404, want: oauth.ErrNotFound},
+		"a tenant that is no namespace":            {path: "/Shop/oauth2/v2.0/token", status: 404, want: oauth.ErrNotFound},
+		"a tenant with an escaped slash":           {path: "/a%2Fshop/oauth2/v2.0/token", status: 404, want: oauth.ErrNotFound},
+		"a tenant of 64 letters":                   {path: "/" + strings.Repeat("a", 64) + "/oauth2/v2.0/token", status: 404, want: oauth.ErrNotFound},
+		"an empty tenant":                          {path: "//oauth2/v2.0/token", status: 404, want: oauth.ErrNotFound},
+		"a tenant's keys":                          {path: "/shop/oauth2/keys", status: 404, want: oauth.ErrNotFound},
 		"a compressed body":                        {header: http.Header{"Content-Encoding": {"gzip"}}, status: 415, want: oauth.ErrWrongContentType},
 		"a body of 64 KiB and 1":                   {body: "x=" + strings.Repeat("a", 64<<10-1), status: 413, want: oauth.ErrBodyTooLarge},
 		"an assertion of 16 KiB and 1":             {body: "client_assertion=" + strings.Repeat("a", 16<<10+1), status: 413, want: oauth.ErrBodyTooLarge},

@@ -26,9 +26,16 @@ func (x *exchange) outcome() string {
 // report writes the one event of a request. It holds no token, assertion or
 // secret: x has none of them.
 func (a *API) report(ctx context.Context, x *exchange) {
-	level := slog.LevelInfo
-	if x.endpoint != endpointToken {
-		level = slog.LevelDebug // verifiers poll these; the metrics count them
+	level, message := slog.LevelInfo, ""
+	switch x.endpoint {
+	case endpointToken:
+		message = "token request"
+	case endpointIntrospection:
+		message = "introspection request"
+	case endpointRevocation:
+		message = "revocation request"
+	default:
+		level, message = slog.LevelDebug, "request" // verifiers poll these; the metrics count them
 	}
 	if x.status >= http.StatusInternalServerError {
 		level = slog.LevelError
@@ -36,7 +43,7 @@ func (a *API) report(ctx context.Context, x *exchange) {
 	if !a.cfg.Log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 26)
+	attrs := make([]slog.Attr, 0, 28)
 	attrs = append(attrs,
 		slog.String("trace_id", x.trace),
 		slog.String("correlation_id", x.correlation),
@@ -49,11 +56,10 @@ func (a *API) report(ctx context.Context, x *exchange) {
 	attrs = x.appendRefusal(attrs)
 	attrs = x.appendEvent(attrs)
 	attrs = append(attrs, slog.Float64("duration_ms", float64(a.cfg.Now().Sub(x.start))/float64(time.Millisecond)))
-	if x.endpoint == endpointToken {
-		a.cfg.Log.LogAttrs(ctx, level, "token request", attrs...)
-		return
-	}
-	a.cfg.Log.LogAttrs(ctx, level, "request", attrs...)
+	// Past Logger.LogAttrs, which looks for the caller each time, to no use here.
+	record := slog.NewRecord(a.cfg.Now(), level, message, 0)
+	record.AddAttrs(attrs...)
+	_ = a.cfg.Log.Handler().Handle(ctx, record) // as Logger does: there is nowhere to say it
 }
 
 func (x *exchange) appendRefusal(attrs []slog.Attr) []slog.Attr {
@@ -67,6 +73,9 @@ func (x *exchange) appendRefusal(attrs []slog.Attr) []slog.Attr {
 	}
 	if e.Cause != nil {
 		attrs = append(attrs, slog.String("cause", e.Cause.Error()))
+	}
+	if x.certificateIgnored {
+		attrs = append(attrs, slog.String("ignored", "the header Client-Cert of a peer that is no configured proxy"))
 	}
 	return attrs
 }
@@ -88,6 +97,9 @@ func (x *exchange) appendEvent(attrs []slog.Attr) []slog.Attr {
 	if ev.Thumbprint != "" {
 		attrs = append(attrs, slog.String("thumbprint", ev.Thumbprint))
 	}
+	if x.proxied {
+		attrs = append(attrs, slog.Bool("proxied", true))
+	}
 	if w := ev.Workload; w != nil {
 		attrs = append(attrs, slog.String("namespace", w.Namespace), slog.String("service_account", w.ServiceAccount))
 		if w.Pod != "" {
@@ -97,9 +109,12 @@ func (x *exchange) appendEvent(attrs []slog.Attr) []slog.Attr {
 	if ev.Audience != "" {
 		attrs = append(attrs, slog.String("audience", ev.Audience))
 	}
+	if ev.Inactive != "" {
+		attrs = append(attrs, slog.String("inactive", ev.Inactive))
+	}
 	if ev.TokenID != "" {
 		attrs = append(attrs,
-			slog.Any("roles", ev.Roles),
+			slog.String("roles", strings.Join(ev.Roles, " ")),
 			slog.String("jti", ev.TokenID),
 			slog.Time("expires", ev.ExpiresAt.UTC()))
 	}

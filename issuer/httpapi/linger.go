@@ -31,7 +31,7 @@ func (x *exchange) leaveBody() {
 		// An error means that there is nothing to be gained.
 		_ = http.NewResponseController(x.w).EnableFullDuplex()
 	default:
-		x.bodies.discard(x)
+		x.api.bodies.discard(x)
 	}
 }
 
@@ -45,7 +45,7 @@ func (x *exchange) linger() {
 	}
 	c := http.NewResponseController(x.w)
 	if c.Flush() == nil {
-		x.bodies.discard(x)
+		x.api.bodies.discard(x)
 	}
 	_ = c.SetReadDeadline(past) // net/http would go on reading
 }

@@ -9,22 +9,23 @@ import (
 
 	"github.com/lanyard-dev/lanyard/issuer/clientauth"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
-	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
 )
 
 const (
-	// maxAssertion is how long an assertion may be.
+	// maxAssertion is how long an assertion, or a token that is asked about, may be.
 	maxAssertion = 16 << 10
 
 	formType = "application/x-www-form-urlencoded"
 )
 
-// form is the parameters of a token request. What is not named here is ignored
-// (RFC 6749 section 3.2).
+// form is the parameters of a request. What is not named here is ignored (RFC 6749
+// section 3.2). Every endpoint reads the same ones, so that none forgets a rule.
 type form struct {
 	grantType, clientID, clientSecret, assertionType, assertion string
 	scope, resource, tokenType                                  string
+	token, tokenTypeHint                                        string // RFC 7662, RFC 7009
 	seen                                                        uint16
+	requestID                                                   string
 }
 
 // field returns where the parameter of that name goes, and its bit in seen.
@@ -46,41 +47,47 @@ func (f *form) field(name string) (to *string, bit uint16) {
 		return &f.resource, 1 << 6
 	case "token_type":
 		return &f.tokenType, 1 << 7
+	case "token":
+		return &f.token, 1 << 8
+	case "token_type_hint":
+		return &f.tokenTypeHint, 1 << 9
 	default:
 		return nil, 0
 	}
 }
 
-// parse reads a token request.
-func (a *API) parse(x *exchange) (tokenservice.Request, *oauth.Error) {
+// parse reads a request of a client. Media type and URL are judged before its body
+// is waited for.
+func (a *API) parse(x *exchange) (form, clientauth.Presented, *oauth.Error) {
+	none := clientauth.Presented{}
 	if e := checkType(x.r.Header); e != nil {
-		return tokenservice.Request{}, e
+		return form{}, none, e
 	}
 	if e := checkQuery(x.r.URL.RawQuery); e != nil {
-		return tokenservice.Request{}, e
+		return form{}, none, e
+	}
+	if e := a.identify(x); e != nil {
+		return form{}, none, e
 	}
 	body, e := a.body(x)
 	if e != nil {
-		return tokenservice.Request{}, e
+		return form{}, none, e
 	}
 	f, e := parseForm(body)
+	x.correlate(f.requestID)
 	if e != nil {
-		return tokenservice.Request{}, e
+		return form{}, none, e
 	}
-	request := tokenservice.Request{
-		GrantType: oauth.GrantType(f.grantType),
-		Presented: clientauth.Presented{
-			ClientID:      f.clientID,
-			Assertion:     f.assertion,
-			AssertionType: f.assertionType,
-			Peer:          x.peerCertificate,
-		},
-		Scope:     f.scope,
-		Resource:  f.resource,
-		TokenType: f.tokenType,
+	presented := clientauth.Presented{
+		ClientID:      f.clientID,
+		Assertion:     f.assertion,
+		AssertionType: f.assertionType,
+		Peer:          x.certificate,
+		Endpoint:      x.url(),
+		Tenant:        x.tenant,
 	}
-	request.Presented.OtherAuthorization = f.clientSecret != "" || len(x.r.Header["Authorization"]) > 0
-	return request, nil
+	e = present(&presented, f, x.r.Header["Authorization"])
+	return f, presented, e
 }
 
 // checkType refuses what is no plain form in UTF-8.
@@ -144,6 +151,9 @@ func parseForm(body string) (form, *oauth.Error) {
 		}
 		to, bit := f.field(name)
 		if to == nil {
+			if name == parameterRequestID && f.requestID == "" {
+				f.requestID = value
+			}
 			continue
 		}
 		if f.seen&bit != 0 {
@@ -157,6 +167,9 @@ func parseForm(body string) (form, *oauth.Error) {
 	}
 	if len(f.assertion) > maxAssertion {
 		return form{}, oauth.NewError(oauth.ErrBodyTooLarge, "client_assertion has more than 16 KiB")
+	}
+	if len(f.token) > maxAssertion {
+		return form{}, oauth.NewError(oauth.ErrBodyTooLarge, "token has more than 16 KiB")
 	}
 	return f, nil
 }

@@ -42,9 +42,12 @@ func statusOfCode(c oauth.Code) int {
 
 // retryAfter is how many seconds a caller should wait (RFC 9110 section 10.2.3);
 // empty where waiting does not help.
-func retryAfter(status int) string {
-	switch status {
+func retryAfter(n oauth.Number) string {
+	switch statusOf(n) {
 	case http.StatusTooManyRequests:
+		if n == oauth.ErrReplayQuota || n == oauth.ErrRevocationQuota {
+			return "30" // until something that is remembered has ended
+		}
 		return "1"
 	case http.StatusServiceUnavailable:
 		return "2"

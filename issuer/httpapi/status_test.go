@@ -31,8 +31,8 @@ func TestEveryRefusalHasItsStatus(t *testing.T) {
 		if got != want {
 			t.Errorf("%d (%s): status %d; want %d", e.Number, e.Code, got, want)
 		}
-		if (retryAfter(got) != "") != (got == http.StatusServiceUnavailable || got == http.StatusTooManyRequests) {
-			t.Errorf("%d: Retry-After = %q with status %d", e.Number, retryAfter(got), got)
+		if (retryAfter(e.Number) != "") != (got == http.StatusServiceUnavailable || got == http.StatusTooManyRequests) {
+			t.Errorf("%d: Retry-After = %q with status %d", e.Number, retryAfter(e.Number), got)
 		}
 		if description(e.Text) != strings.ReplaceAll(e.Text, `"`, "'") {
 			t.Errorf("%d: its text has characters that error_description may not have: %s", e.Number, e.Text)

@@ -38,6 +38,7 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/mint"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/issuer/registry"
+	"github.com/lanyard-dev/lanyard/issuer/replay"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
 )
@@ -243,58 +244,6 @@ func request(t testing.TB, method, url, body string, header http.Header) *http.R
 	return req
 }
 
-// fakeHealth is ready unless told otherwise.
-type fakeHealth struct{ refusal atomic.Pointer[oauth.Error] }
-
-func (h *fakeHealth) Ready() *oauth.Error { return h.refusal.Load() }
-
-// fakeService answers with what it is given.
-type fakeService func(tokenservice.Request, *tokenservice.Event) (tokenservice.Answer, *oauth.Error)
-
-func (f fakeService) Issue(_ context.Context, r tokenservice.Request, e *tokenservice.Event) (tokenservice.Answer, *oauth.Error) {
-	return f(r, e)
-}
-
-// fakeCluster has one key.
-type fakeCluster struct{ err atomic.Pointer[error] }
-
-func (*fakeCluster) Issuers() []string { return []string{clusterIssuer} }
-
-func (c *fakeCluster) Keys(context.Context, string) (jose.KeySet, error) {
-	if err := c.err.Load(); err != nil {
-		return nil, *err
-	}
-	return jose.Keys{clusterKid: must(jose.NewKey(clusterKid, clusterKey().Public(), jose.RS256))}, nil
-}
-
-// fakeWorkloads knows what lives.
-type fakeWorkloads struct {
-	mu       sync.Mutex
-	accounts map[string]string
-	pods     map[string]clientauth.Pod // by namespace/name/uid
-	err      error
-}
-
-func (w *fakeWorkloads) ServiceAccount(_ context.Context, namespace, name, uid string) (bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	living, ok := w.accounts[namespace+"/"+name]
-	return ok && living == uid, w.err
-}
-
-func (w *fakeWorkloads) Pod(_ context.Context, namespace, name, uid string) (clientauth.Pod, bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	p, ok := w.pods[namespace+"/"+name+"/"+uid]
-	return p, ok, w.err
-}
-
-func (w *fakeWorkloads) change(f func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	f()
-}
-
 // house is the whole issuer, on fakes of the API server alone.
 type house struct {
 	*running
@@ -333,13 +282,27 @@ func newHouse(t testing.TB, edits ...func(*httpapi.Config)) *house {
 			Authenticator: &clientauth.Authenticator{Registry: h.registry, Cluster: h.cluster, Workloads: h.workloads, Audience: issuer},
 			Registry:      h.registry,
 			Minter:        &mint.Minter{Issuer: issuer, Keys: h.keys, Random: rand.Reader},
-			Now:           now,
+			Replay:        replay.New(1000, 100),
+			Revocations:   h, RevocationQuota: 100,
+			Now: now,
 		}
 		for _, edit := range edits {
 			edit(c)
 		}
 	}, httpapi.ServerConfig{})
 	return h
+}
+
+// Revoke makes the house a store of revocations that is read at once.
+func (h *house) Revoke(_ context.Context, t tokenservice.RevokedToken) error {
+	h.registry.ApplyRevocation(&v1alpha1.TokenRevocation{
+		ObjectMeta: meta("lanyard-system", t.ID),
+		Spec: v1alpha1.TokenRevocationSpec{
+			ExpiresAt: metav1.NewTime(t.ExpiresAt),
+			Tokens:    []v1alpha1.RevokedToken{{ClientID: t.ClientID, JTI: t.ID, ExpiresAt: metav1.NewTime(t.ExpiresAt)}},
+		},
+	})
+	return nil
 }
 
 func meta(namespace, name string) metav1.ObjectMeta {
