@@ -24,7 +24,7 @@ type credentials struct {
 // (RFC 6750 section 2.1). There is no other place where a token is looked for:
 // neither the query nor the body, which end up in logs.
 func parseAuthorization(values []string) (credentials, *Refusal) {
-	const howTo = "send the header Authorization: Bearer, a space and an access token"
+	const howTo = "send the header Authorization: Bearer or DPoP, a space and an access token"
 	switch len(values) {
 	case 0:
 		return credentials{}, &Refusal{Description: "there is no access token; " + howTo}
@@ -33,23 +33,25 @@ func parseAuthorization(values []string) (credentials, *Refusal) {
 		return credentials{}, &Refusal{Code: oauth.InvalidRequest, Description: "there is more than one Authorization header; send one"}
 	}
 	name, rest, _ := strings.Cut(values[0], " ")
-	scheme := ""
-	for _, known := range [...]string{schemeBearer, schemeMTLSPoP, schemeDPoP} {
-		if strings.EqualFold(name, known) {
-			scheme = known
-		}
-	}
-	switch scheme {
-	case "":
+	scheme := knownScheme(name)
+	if scheme == "" {
 		return credentials{}, &Refusal{Description: "the scheme of the Authorization header is not served; " + howTo}
-	case schemeDPoP:
-		return credentials{}, invalidToken("the scheme DPoP is not served yet; use Bearer or MTLS_POP with a token that is bound to a certificate")
 	}
 	token := strings.Trim(rest, " ")
 	if !isToken68(token) {
 		return credentials{}, &Refusal{Code: oauth.InvalidRequest, Description: "the Authorization header has no token of the right form; " + howTo}
 	}
 	return credentials{scheme: scheme, token: token}, nil
+}
+
+// knownScheme returns the constant of that name, or nothing.
+func knownScheme(name string) string {
+	for _, known := range [...]string{schemeBearer, schemeMTLSPoP, schemeDPoP} {
+		if strings.EqualFold(name, known) {
+			return known
+		}
+	}
+	return ""
 }
 
 // isToken68 reports whether s has the form b64token of RFC 6750 section 2.1.

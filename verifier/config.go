@@ -11,8 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/issuer/dpop"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/replay"
 )
 
 // Config says which tokens are accepted. Issuer and Audience are required; the
@@ -33,8 +35,25 @@ type Config struct {
 	// HTTPClient fetches the keys. Nil means one with a timeout of 10 s. In no
 	// case does it follow redirects.
 	HTTPClient *http.Client
-	// AllowUnbound also accepts tokens that are not bound to a certificate. Set
-	// it only for a resource whose tokenBindingPolicy is Optional: whoever sees
+	// URLs are where clients reach this server: https, host and the path that a
+	// proxy cuts off, such as https://orders.example.com/v1. The htu of a DPoP
+	// proof must be the path of the request under one of them. None means https
+	// and the Host of the request, if it came over TLS. Set it behind a proxy that
+	// ends TLS or changes Host or path, or if other servers share the audience and
+	// a proof for one of them must not serve at another.
+	URLs []string
+	// NonceKeys turns on nonces in DPoP proofs (RFC 9449 section 9), so that
+	// nobody can make proofs in advance. Each is a random secret of at least 32
+	// bytes that all replicas of the server share; the first makes nonces, all are
+	// accepted. None means that no nonce is asked for.
+	NonceKeys [][]byte
+	// MaxProofs is how many DPoP proofs are remembered, so that none is used
+	// twice: each for at most two minutes, at about 100 bytes. One client may fill
+	// half of it. When there is no room, requests with proofs are answered 503.
+	// Zero means 262144, which is enough for 2,000 requests a second. The memory is
+	// that of one process; replicas do not see each other's.
+	MaxProofs int
+	// AllowUnbound also accepts tokens that are bound to nothing. Set it only for a resource whose tokenBindingPolicy is Optional: whoever sees
 	// such a token can use it.
 	AllowUnbound bool
 	// Algorithms narrows the signature algorithms. None means RS256, PS256,
@@ -56,13 +75,25 @@ type Verifier struct {
 	expected     jose.Expected // without Now
 	audience     string
 	allowUnbound bool
-	now          func() time.Time
-	keys         *keyCache
-	log          *slog.Logger
+	urls         []string
+	nonces       dpop.Nonces
+	// asksForNonces is whether there are any keys to make them.
+	asksForNonces bool
+	proofs        *replay.Memory
+	now           func() time.Time
+	keys          *keyCache
+	log           *slog.Logger
 }
 
-// fetchTimeout bounds one fetch of the issuer's keys.
-const fetchTimeout = 10 * time.Second
+const (
+	// fetchTimeout bounds one fetch of the issuer's keys.
+	fetchTimeout = 10 * time.Second
+	// defaultMaxProofs is 1,000 requests a second of one client, each proof
+	// remembered for two minutes.
+	defaultMaxProofs = 1 << 18
+	// minNonceKeyBytes is as long as the hash of an HMAC-SHA256.
+	minNonceKeyBytes = 32
+)
 
 // New returns a Verifier. It fetches nothing yet. The error says which field of c
 // is wrong and what to write instead.
@@ -81,11 +112,15 @@ func New(c Config) (*Verifier, error) {
 			// Lanyard signs with a low s, so each of its tokens has one form.
 			RequireLowS: true,
 		},
-		audience:     c.Audience,
-		allowUnbound: c.AllowUnbound,
-		now:          c.Now,
-		keys:         &keyCache{fetch: fetcher(c.HTTPClient, c.JWKSURL), now: c.Now, log: c.Logger},
-		log:          c.Logger,
+		audience:      c.Audience,
+		allowUnbound:  c.AllowUnbound,
+		urls:          c.URLs,
+		nonces:        dpop.NewNonces(c.NonceKeys...),
+		asksForNonces: len(c.NonceKeys) > 0,
+		proofs:        replay.New(c.MaxProofs, (c.MaxProofs+1)/2),
+		now:           c.Now,
+		keys:          &keyCache{fetch: fetcher(c.HTTPClient, c.JWKSURL), now: c.Now, log: c.Logger},
+		log:           c.Logger,
 	}, nil
 }
 
@@ -117,6 +152,9 @@ func (c Config) complete() (Config, error) {
 	if c.Leeway < 0 {
 		return c, fmt.Errorf("field Leeway is %s; it cannot be negative", c.Leeway)
 	}
+	if err := c.completeDPoP(); err != nil {
+		return c, err
+	}
 	if c.Now == nil {
 		c.Now = time.Now //nolint:forbidigo // the one default of a public package; tests set Config.Now
 	}
@@ -125,6 +163,30 @@ func (c Config) complete() (Config, error) {
 	}
 	c.HTTPClient = keyClient(c.HTTPClient, c.RootCAs)
 	return c, nil
+}
+
+// completeDPoP is complete for what concerns DPoP.
+func (c *Config) completeDPoP() error {
+	bases := make([]string, 0, len(c.URLs))
+	for _, text := range c.URLs {
+		if err := checkURL("URLs", text); err != nil {
+			return err
+		}
+		bases = append(bases, strings.TrimRight(text, "/"))
+	}
+	c.URLs = bases
+	for i, key := range c.NonceKeys {
+		if len(key) < minNonceKeyBytes {
+			return fmt.Errorf("field NonceKeys[%d] has %d bytes; make it of at least %d random ones", i, len(key), minNonceKeyBytes)
+		}
+	}
+	if c.MaxProofs < 0 {
+		return fmt.Errorf("field MaxProofs is %d; it cannot be negative", c.MaxProofs)
+	}
+	if c.MaxProofs == 0 {
+		c.MaxProofs = defaultMaxProofs
+	}
+	return nil
 }
 
 func checkURL(field, text string) error {

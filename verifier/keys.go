@@ -26,9 +26,9 @@ const (
 )
 
 // ErrUnavailable says that a token could not be judged, because the issuer's
-// keys could not be fetched. It is no refusal: the same token may be accepted in
-// a moment. Middleware answers 503.
-var ErrUnavailable = errors.New("the issuer's keys could not be fetched")
+// keys could not be fetched, or because too many DPoP proofs are remembered. It is
+// no refusal: the same token may be accepted in a moment. Middleware answers 503.
+var ErrUnavailable = errors.New("the token cannot be judged now")
 
 // keyCache holds the issuer's keys. It starts at most one fetch at a time, and
 // one in attemptEvery.
@@ -69,7 +69,7 @@ func (c *keyCache) renewed(ctx context.Context) (jose.Keys, error) {
 		select {
 		case <-flight:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+			return nil, fmt.Errorf("%w: wait for the issuer's keys: %w", ErrUnavailable, ctx.Err())
 		}
 	}
 	c.mu.Lock()

@@ -2,14 +2,20 @@ package verifier
 
 import (
 	"context"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+)
+
+// The headers of RFC 9449 sections 4.1 and 8.
+const (
+	headerDPoP      = "DPoP"
+	headerDPoPNonce = "DPoP-Nonce"
 )
 
 type contextKey struct{}
@@ -21,13 +27,13 @@ func FromContext(ctx context.Context) (token *Token, ok bool) {
 	return token, ok
 }
 
-// Middleware lets requests through that carry a token which Verify accepts, in
-// exactly one Authorization header with the scheme Bearer or MTLS_POP. Others are
-// answered: 400 or 401 with WWW-Authenticate as RFC 6750 section 3 says, 503 if
-// the token could not be judged.
+// Middleware lets requests through that carry a token which VerifyRequest accepts,
+// in exactly one Authorization header with the scheme Bearer, MTLS_POP or DPoP.
+// Others are answered: 400 or 401 with WWW-Authenticate as RFC 6750 section 3 and
+// RFC 9449 section 7.1 say, 503 if the token could not be judged.
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, err := v.authenticate(r)
+		token, err := v.authenticate(w, r)
 		if err != nil {
 			v.answer(w, r, err)
 			return
@@ -55,6 +61,7 @@ func (v *Verifier) RequireRole(roles ...string) func(next http.Handler) http.Han
 func (v *Verifier) missingRole(roles []string) *Refusal {
 	refusal := &Refusal{
 		Code:        oauth.InsufficientScope,
+		Number:      oauth.ErrTokenWithoutRole,
 		Description: "the client has none of the roles that this needs: " + strings.Join(roles, ", "),
 	}
 	if len(roles) == 1 {
@@ -63,23 +70,23 @@ func (v *Verifier) missingRole(roles []string) *Refusal {
 	return refusal
 }
 
-// authenticate takes token and certificate from the request, each from one place
-// only: the certificate from the TLS handshake, never from a header.
-func (v *Verifier) authenticate(r *http.Request) (*Token, error) {
-	presented, refusal := parseAuthorization(r.Header.Values("Authorization"))
+// authenticate judges the request. A proof whose nonce is about to end is accepted
+// with the next nonce in the answer (RFC 9449 section 8.2), which is not to be
+// stored then: it would be given out again when it has ended.
+func (v *Verifier) authenticate(w http.ResponseWriter, r *http.Request) (*Token, error) {
+	request, refusal := v.requestOf(r)
 	if refusal != nil {
 		return nil, refusal
 	}
-	var certificate *x509.Certificate
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		certificate = r.TLS.PeerCertificates[0]
-	}
-	token, err := v.Verify(r.Context(), presented.token, certificate)
+	token, proof, err := v.judge(r.Context(), request)
 	if err != nil {
 		return nil, err
 	}
-	if presented.scheme == schemeMTLSPoP && token.Thumbprint == "" {
-		return nil, invalidToken("the scheme MTLS_POP is for tokens that are bound to a certificate; this one is not")
+	if v.asksForNonces && proof != nil {
+		if nonce := v.DPoPNonce(); nonce != proof.Nonce {
+			w.Header().Set(headerDPoPNonce, nonce)
+			w.Header().Set("Cache-Control", "no-store")
+		}
 	}
 	return token, nil
 }
@@ -93,13 +100,27 @@ func (v *Verifier) answer(w http.ResponseWriter, r *http.Request, err error) {
 	refusal, isRefusal := errors.AsType[*Refusal](err)
 	if !isRefusal {
 		h.Set("Retry-After", "10")
-		writeBody(w, http.StatusServiceUnavailable, oauth.TemporarilyUnavailable, "the token could not be judged for lack of the issuer's keys; try again")
+		writeBody(w, http.StatusServiceUnavailable, &Refusal{
+			Code: oauth.TemporarilyUnavailable, Description: "the token cannot be judged now; try again",
+		})
 		return
 	}
-	for _, scheme := range [...]string{schemeBearer, schemeMTLSPoP} {
+	if v.asksForNonces {
+		h.Set(headerDPoPNonce, v.DPoPNonce())
+	}
+	for _, scheme := range schemesFor(refusal.Code) {
 		h.Add("WWW-Authenticate", challenge(scheme, v.audience, refusal))
 	}
-	writeBody(w, statusOf(refusal.Code), refusal.Code, refusal.Description)
+	writeBody(w, statusOf(refusal.Code), refusal)
+}
+
+// schemesFor returns the schemes of the challenges. What concerns DPoP alone is
+// told under DPoP alone: clients look for use_dpop_nonce in a single challenge.
+func schemesFor(code oauth.Code) []string {
+	if code == oauth.InvalidDPoPProof || code == oauth.UseDPoPNonce {
+		return []string{schemeDPoP}
+	}
+	return []string{schemeBearer, schemeMTLSPoP, schemeDPoP}
 }
 
 // statusOf is the table of RFC 6750 section 3.1.
@@ -116,6 +137,9 @@ func statusOf(code oauth.Code) int {
 
 func challenge(scheme, realm string, r *Refusal) string {
 	text := scheme + ` realm="` + quotable(realm) + `"`
+	if scheme == schemeDPoP {
+		text += `, algs="` + proofAlgorithms() + `"` // RFC 9449 section 7.1
+	}
 	if r.Code == "" {
 		return text // no credentials, no error (RFC 6750 section 3.1)
 	}
@@ -124,6 +148,15 @@ func challenge(scheme, realm string, r *Refusal) string {
 		text += `, scope="` + quotable(r.scope) + `"`
 	}
 	return text
+}
+
+// proofAlgorithms are the algorithms that a proof may be signed with.
+func proofAlgorithms() string {
+	var names []string
+	for _, a := range jose.Algorithms() {
+		names = append(names, string(a))
+	}
+	return strings.Join(names, " ")
 }
 
 // quotable leaves out what must not stand in the quoted values of RFC 6750
@@ -137,11 +170,16 @@ func quotable(s string) string {
 	}, s)
 }
 
-func writeBody(w http.ResponseWriter, status int, code oauth.Code, description string) {
-	body, err := json.Marshal(struct {
-		Error       oauth.Code `json:"error,omitempty"`
-		Description string     `json:"error_description"`
-	}{code, description})
+func writeBody(w http.ResponseWriter, status int, r *Refusal) {
+	answer := struct {
+		Error       oauth.Code     `json:"error,omitempty"`
+		Description string         `json:"error_description"`
+		Numbers     []oauth.Number `json:"error_codes,omitempty"`
+	}{Error: r.Code, Description: r.Description}
+	if r.Number != 0 {
+		answer.Numbers = []oauth.Number{r.Number}
+	}
+	body, err := json.Marshal(answer)
 	if err != nil {
 		status, body = http.StatusInternalServerError, nil
 	}

@@ -44,7 +44,9 @@ func TestNamesNoErrorWithoutCredentials(t *testing.T) {
 	issuer := newFakeIssuer(t)
 	got := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello))).call(nil)
 	wantRefused(t, got, 401, "", "no access token")
-	if diff := cmp.Diff([]string{`Bearer realm="api://orders"`, `MTLS_POP realm="api://orders"`}, got.challenges); diff != "" {
+	if diff := cmp.Diff([]string{
+		`Bearer realm="api://orders"`, `MTLS_POP realm="api://orders"`, `DPoP realm="api://orders", algs="RS256 PS256 ES256 ES384 EdDSA"`,
+	}, got.challenges); diff != "" {
 		t.Error(diff)
 	}
 	if n := issuer.fetched(); n != 0 {

@@ -12,9 +12,13 @@ import (
 // unless the token could not be judged (ErrUnavailable).
 type Refusal struct { //nolint:errname // it is the answer "no", and named for that
 	// Code is invalid_request, invalid_token or insufficient_scope (RFC 6750
-	// section 3.1), or empty if there were no credentials at all: then the
-	// answer names no error.
+	// section 3.1), invalid_dpop_proof or use_dpop_nonce (RFC 9449 sections 7.1
+	// and 9), or empty if there were no credentials at all: then the answer
+	// names no error.
 	Code oauth.Code
+	// Number says more precisely what was wrong, with a page in the
+	// documentation: one of 410xx. Zero where Code says it all.
+	Number oauth.Number
 	// Description says what was wrong and what to do, and goes to the client.
 	Description string
 	// Cause is for the log alone.
@@ -40,8 +44,8 @@ func (r *Refusal) Error() string {
 // Unwrap returns the cause, in whose chain are the errors of package jose.
 func (r *Refusal) Unwrap() error { return r.Cause }
 
-func invalidToken(description string) *Refusal {
-	return &Refusal{Code: oauth.InvalidToken, Description: description}
+func invalidToken(number oauth.Number, description string) *Refusal {
+	return &Refusal{Code: oauth.InvalidToken, Number: number, Description: description}
 }
 
 // reasons says to the client what each error of package jose means for it.
@@ -67,8 +71,13 @@ var reasons = [...]struct {
 func refuse(err error) *Refusal {
 	for _, r := range reasons {
 		if errors.Is(err, r.is) {
-			return &Refusal{Code: oauth.InvalidToken, Description: r.description, Cause: err}
+			return notAccepted(r.description, err)
 		}
 	}
-	return &Refusal{Code: oauth.InvalidToken, Description: "the token is not accepted", Cause: err}
+	return notAccepted("the token is not accepted", err)
+}
+
+// notAccepted refuses a token for what is wrong with it alone.
+func notAccepted(description string, cause error) *Refusal {
+	return &Refusal{Code: oauth.InvalidToken, Number: oauth.ErrTokenNotAccepted, Description: description, Cause: cause}
 }

@@ -1,6 +1,7 @@
 package verifier_test
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -14,12 +15,14 @@ import (
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/verifier"
 )
 
@@ -51,7 +54,7 @@ func (c *clock) add(d time.Duration) {
 // fakeIssuer publishes keys on a real socket, and counts how often it is asked.
 type fakeIssuer struct {
 	*httptest.Server
-	t      *testing.T
+	t      testing.TB
 	clock  *clock
 	signer *jose.Signer
 
@@ -63,7 +66,7 @@ type fakeIssuer struct {
 	answered int // entries of asked that were read, by the test's goroutine
 }
 
-func newFakeIssuer(t *testing.T) *fakeIssuer {
+func newFakeIssuer(t testing.TB) *fakeIssuer {
 	t.Helper()
 	f := &fakeIssuer{t: t, clock: newClock(), signer: newSigner(t), asked: make(chan struct{}, 1000)}
 	f.publish(f.signer)
@@ -167,7 +170,7 @@ func (c claims) without(name string) claims {
 
 func (f *fakeIssuer) sign(c claims) string { return sign(f.t, f.signer, "at+jwt", c) }
 
-func sign(t *testing.T, s *jose.Signer, typ string, c claims) string {
+func sign(t testing.TB, s *jose.Signer, typ string, c claims) string {
 	t.Helper()
 	token, err := s.Sign(typ, c)
 	if err != nil {
@@ -176,17 +179,22 @@ func sign(t *testing.T, s *jose.Signer, typ string, c claims) string {
 	return token
 }
 
-func newSigner(t *testing.T) *jose.Signer {
+func newSigner(t testing.TB) *jose.Signer {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return signerOf(t, jose.ES256, key)
+}
+
+func signerOf(t testing.TB, a jose.Algorithm, key crypto.Signer) *jose.Signer {
+	t.Helper()
 	kid, err := jose.Thumbprint(key.Public())
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := jose.NewSigner(kid, jose.ES256, key)
+	s, err := jose.NewSigner(kid, a, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +202,7 @@ func newSigner(t *testing.T) *jose.Signer {
 }
 
 // newCertificate makes a certificate that nobody has signed but itself.
-func newCertificate(t *testing.T, subject string) tls.Certificate {
+func newCertificate(t testing.TB, subject string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -203,7 +211,7 @@ func newCertificate(t *testing.T, subject string) tls.Certificate {
 	return certify(t, subject, key)
 }
 
-func certify(t *testing.T, subject string, key *ecdsa.PrivateKey) tls.Certificate {
+func certify(t testing.TB, subject string, key *ecdsa.PrivateKey) tls.Certificate {
 	t.Helper()
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
@@ -255,17 +263,38 @@ type reply struct {
 	challenges []string
 	body       string
 	retryAfter string
+	nonce      string
 }
 
 func (r reply) errorCode(t *testing.T) string {
 	t.Helper()
-	var body struct {
-		Error string `json:"error"`
+	return r.parsed(t).Error
+}
+
+// number is the one entry of error_codes, or 0.
+func (r reply) number(t *testing.T) oauth.Number {
+	t.Helper()
+	numbers := r.parsed(t).Numbers
+	if len(numbers) > 1 {
+		t.Fatalf("error_codes are %v, want one", numbers)
 	}
+	if len(numbers) == 0 {
+		return 0
+	}
+	return numbers[0]
+}
+
+type errorBody struct {
+	Error   string         `json:"error"`
+	Numbers []oauth.Number `json:"error_codes"`
+}
+
+func (r reply) parsed(t *testing.T) (body errorBody) {
+	t.Helper()
 	if err := json.Unmarshal([]byte(r.body), &body); err != nil {
 		t.Fatalf("the body is no JSON: %q", r.body)
 	}
-	return body.Error
+	return body
 }
 
 // call sends a request over a connection of its own, made with the certificates.
@@ -296,7 +325,7 @@ func (a *api) send(request *http.Request, certificates ...tls.Certificate) reply
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	return reply{response.StatusCode, response.Header.Values("WWW-Authenticate"), string(body), response.Header.Get("Retry-After")}
+	return reply{response.StatusCode, response.Header.Values("WWW-Authenticate"), string(body), response.Header.Get("Retry-After"), response.Header.Get("DPoP-Nonce")}
 }
 
 func (a *api) callWith(token string, certificates ...tls.Certificate) reply {
@@ -315,8 +344,12 @@ func wantRefused(t *testing.T, got reply, status int, code, word string) {
 	if got.status != status || got.errorCode(t) != code {
 		t.Fatalf("got %d %s, want %d %s", got.status, got.body, status, code)
 	}
-	if len(got.challenges) != 2 || !strings.HasPrefix(got.challenges[0], "Bearer ") || !strings.HasPrefix(got.challenges[1], "MTLS_POP ") {
-		t.Fatalf("challenges are %q, want Bearer and MTLS_POP", got.challenges)
+	schemes := []string{"Bearer ", "MTLS_POP ", "DPoP "}
+	if code == "invalid_dpop_proof" || code == "use_dpop_nonce" {
+		schemes = []string{"DPoP "}
+	}
+	if !slices.EqualFunc(got.challenges, schemes, strings.HasPrefix) {
+		t.Fatalf("challenges are %q, want those of %q", got.challenges, schemes)
 	}
 	for _, c := range got.challenges {
 		if code != "" && !strings.Contains(c, `error="`+code+`"`) || code == "" && strings.Contains(c, "error") {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/issuer/dpop"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 )
 
@@ -29,8 +30,12 @@ type Token struct {
 	IssuedAt time.Time
 	Expiry   time.Time
 	// Thumbprint is the x5t#S256 of the certificate that the token is bound to,
-	// which was the connection's. Empty for a token that is not bound.
+	// which was the connection's. Empty for a token that is not bound to one.
 	Thumbprint string
+	// JKT is the thumbprint of the key that the token is bound to (RFC 9449
+	// section 6.1), which signed the proof. Empty for a token that is not bound
+	// to one.
+	JKT string
 	// Workload says where the token was asked for. It is empty for a client
 	// that is no service account.
 	Workload Workload
@@ -62,32 +67,68 @@ type privateClaims struct {
 	Workload     Workload       `json:"kubernetes.io"`
 }
 
+// Request is an access token, and what came with it.
+type Request struct {
+	// Token is the access token.
+	Token string
+	// Scheme is that of the Authorization header: Bearer, MTLS_POP or DPoP. Empty
+	// where the protocol has none; then the token alone says what it is bound to.
+	Scheme string
+	// Certificate is the client certificate of the connection, proven by the TLS
+	// handshake, or nil. Never pass one that the peer merely sent, in a header or
+	// elsewhere.
+	Certificate *x509.Certificate
+	// Proofs are the values of all DPoP headers. A token that is bound to a DPoP
+	// key needs exactly one.
+	Proofs []string
+	// Method and URLs are what the htm of the proof must be, and what its htu may
+	// be. Query and fragment do not count.
+	Method string
+	URLs   []string
+}
+
 // Verify judges a token that came over a connection whose client certificate,
-// proven by the TLS handshake, is certificate; nil if there was none. Never pass
-// a certificate that the peer merely sent, in a header or elsewhere.
-//
-// The error is a *Refusal, or wraps ErrUnavailable if the token could not be
-// judged.
+// proven by the TLS handshake, is certificate; nil if there was none. It is
+// VerifyRequest for a token without a DPoP proof.
 func (v *Verifier) Verify(ctx context.Context, token string, certificate *x509.Certificate) (*Token, error) {
-	verified, err := v.verifyJWT(ctx, token)
+	return v.VerifyRequest(ctx, Request{Token: token, Certificate: certificate})
+}
+
+// VerifyRequest judges a token by what came with it. The error is a *Refusal, or
+// wraps ErrUnavailable if the token could not be judged.
+func (v *Verifier) VerifyRequest(ctx context.Context, r Request) (*Token, error) {
+	t, _, err := v.judge(ctx, r)
+	return t, err
+}
+
+// judge returns the accepted token and, if it is bound to a DPoP key, the proof.
+func (v *Verifier) judge(ctx context.Context, r Request) (*Token, *dpop.Proof, error) {
+	verified, err := v.verifyJWT(ctx, r.Token)
 	if errors.Is(err, ErrUnavailable) {
-		return nil, err
+		return nil, nil, err
 	}
 	if err != nil {
-		return nil, refuse(err)
+		return nil, nil, refuse(err)
 	}
 	var private privateClaims
 	if err := jose.DecodeClaims(verified.Payload, &private); err != nil {
-		return nil, refuse(err)
+		return nil, nil, refuse(err)
 	}
 	t, refusal := accept(verified.Claims, private)
 	if refusal == nil {
-		refusal = checkBinding(t.Thumbprint, certificate, v.allowUnbound)
+		refusal = checkBinding(t, r, v.allowUnbound)
 	}
 	if refusal != nil {
-		return nil, refusal
+		return nil, nil, refusal
 	}
-	return t, nil
+	if t.JKT == "" {
+		return t, nil, nil
+	}
+	proof, err := v.checkProof(t, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, proof, nil
 }
 
 // verifyJWT verifies with the keys at hand, and once more with renewed ones if
@@ -113,12 +154,12 @@ func (v *Verifier) verifyJWT(ctx context.Context, token string) (*jose.Token, er
 // accept reads what a verified token says of its client and its binding.
 func accept(c jose.Claims, p privateClaims) (*Token, *Refusal) {
 	if c.Subject == "" {
-		return nil, invalidToken("the token has no sub")
+		return nil, notAccepted("the token has no sub", nil)
 	}
 	if p.ClientID == "" {
-		return nil, invalidToken("the token has no client_id")
+		return nil, notAccepted("the token has no client_id", nil)
 	}
-	thumbprint, refusal := confirmation(p.Confirmation)
+	thumbprint, jkt, refusal := confirmation(p.Confirmation)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -134,39 +175,7 @@ func accept(c jose.Claims, p privateClaims) (*Token, *Refusal) {
 		IssuedAt:   c.IssuedAt,
 		Expiry:     c.Expiry,
 		Thumbprint: thumbprint,
+		JKT:        jkt,
 		Workload:   p.Workload,
 	}, nil
-}
-
-// confirmation reads cnf (RFC 7800 section 3.1): absent, or a certificate's
-// thumbprint and nothing else. What is not understood is a binding that would
-// not be checked, and is refused.
-func confirmation(cnf map[string]any) (thumbprint string, refusal *Refusal) {
-	if cnf == nil {
-		return "", nil
-	}
-	if _, ok := cnf["jkt"]; ok {
-		return "", invalidToken("the token is bound to a DPoP key, which is not served yet; ask for one that is bound to a certificate")
-	}
-	text, ok := cnf["x5t#S256"].(string)
-	if !ok || text == "" || len(cnf) != 1 {
-		return "", invalidToken("the token is bound in a way that is not known here; its cnf must have x5t#S256 alone")
-	}
-	return text, nil
-}
-
-// checkBinding judges RFC 8705 section 3: the certificate of the connection must
-// be the one in the token.
-func checkBinding(thumbprint string, certificate *x509.Certificate, allowUnbound bool) *Refusal {
-	switch {
-	case thumbprint == "" && allowUnbound:
-		return nil
-	case thumbprint == "":
-		return invalidToken("the token is not bound to a certificate, and this resource accepts bound tokens only")
-	case certificate == nil:
-		return invalidToken("the token is bound to a certificate; connect with it over mutual TLS")
-	case jose.X5TS256(certificate.Raw) != thumbprint:
-		return invalidToken("the token is bound to another certificate than that of the connection")
-	}
-	return nil
 }

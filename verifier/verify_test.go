@@ -61,12 +61,14 @@ func TestRefusesClaims(t *testing.T) {
 		"cnf with more than is known":  issuer.sign(good.with("cnf", claims{"x5t#S256": jose.X5TS256(cert.Leaf.Raw), "jwk": claims{}})),
 		"cnf with an empty thumbprint": issuer.sign(good.with("cnf", claims{"x5t#S256": ""})),
 		"cnf with a list":              issuer.sign(good.with("cnf", claims{"x5t#S256": []string{jose.X5TS256(cert.Leaf.Raw)}})),
-		"cnf null":                     issuer.sign(good.with("cnf", nil)),
+		"cnf with two thumbprints":     issuer.sign(good.with("cnf", claims{"x5t#S256": jose.X5TS256(cert.Leaf.Raw), "x5t": "x"})),
+		"cnf with an empty jkt":        issuer.sign(good.with("cnf", claims{"jkt": ""})),
+		"cnf with a list as jkt":       issuer.sign(good.with("cnf", claims{"jkt": []string{"x"}})),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := v.Verify(t.Context(), token, cert.Leaf)
 			refusal, ok := errors.AsType[*verifier.Refusal](err)
-			if !ok || refusal.Code != oauth.InvalidToken || refusal.Description == "" {
+			if !ok || refusal.Code != oauth.InvalidToken || refusal.Number != oauth.ErrTokenNotAccepted || refusal.Description == "" {
 				t.Errorf("got %v, want a refusal as invalid_token", err)
 			}
 		})
@@ -135,23 +137,14 @@ func TestRefusesCertificateInHeader(t *testing.T) {
 	}
 }
 
-func TestRefusesDPoPTokenAsBearer(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
-	for _, allow := range []bool{false, true} {
-		v := issuer.verifier(func(c *verifier.Config) { c.AllowUnbound = allow })
-		api := serve(t, v.Middleware(http.HandlerFunc(hello)))
-		token := issuer.sign(issuer.claimsFor(nil).with("cnf", claims{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}))
-		wantRefused(t, api.callWith(token, cert), 401, "invalid_token", "DPoP")
-		wantRefused(t, api.call(http.Header{"Authorization": {"DPoP " + token}, "Dpop": {"x"}}, cert), 401, "invalid_token", "DPoP")
-	}
-}
-
 func TestRefusesUnboundTokenUnlessAllowed(t *testing.T) {
 	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
 	token := issuer.sign(issuer.claimsFor(nil))
 
 	strict := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	wantRefused(t, strict.callWith(token, cert), 401, "invalid_token", "bound tokens only")
+
+	wantRefused(t, strict.callWith(issuer.sign(issuer.claimsFor(nil).with("cnf", nil)), cert), 401, "invalid_token", "bound tokens only")
 
 	lax := serve(t, issuer.verifier(func(c *verifier.Config) { c.AllowUnbound = true }).Middleware(http.HandlerFunc(hello)))
 	wantAccepted(t, lax.callWith(token))
@@ -165,5 +158,29 @@ func TestRefusesFlippedS(t *testing.T) {
 	token := flipS(t, issuer.sign(issuer.claimsFor(cert.Leaf)), issuer.signer)
 	if _, err := issuer.verifier().Verify(t.Context(), token, cert.Leaf); !errors.Is(err, jose.ErrSignature) {
 		t.Errorf("got %v, want ErrSignature", err)
+	}
+}
+
+// Each refusal of a binding has the number of a page that says what to do.
+func TestNumbersRefusals(t *testing.T) {
+	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	v := issuer.verifier()
+	api, token := serve(t, v.Middleware(http.HandlerFunc(hello))), issuer.sign(issuer.claimsFor(cert.Leaf))
+	writers := serve(t, v.RequireRole("Orders.Write")(http.HandlerFunc(hello)))
+	for name, c := range map[string]struct {
+		got  reply
+		want oauth.Number
+	}{
+		"no token":                 {api.call(nil), 0},
+		"two tokens":               {api.call(http.Header{"Authorization": {"Bearer a", "Bearer b"}}), 0},
+		"no JWT":                   {api.callWith("opaque", cert), oauth.ErrTokenNotAccepted},
+		"no cnf":                   {api.callWith(issuer.sign(issuer.claimsFor(nil)), cert), oauth.ErrTokenNotBound},
+		"another certificate":      {api.callWith(token, newCertificate(t, "other")), oauth.ErrTokenOtherCertificate},
+		"no certificate":           {api.callWith(token), oauth.ErrTokenNeedsCertificate},
+		"a role that is not there": {writers.callWith(token, cert), oauth.ErrTokenWithoutRole},
+	} {
+		if got := c.got.number(t); got != c.want {
+			t.Errorf("%s: the number is %d, want %d: %s", name, got, c.want, c.got.body)
+		}
 	}
 }
