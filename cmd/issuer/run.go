@@ -99,6 +99,8 @@ func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.
 			Cluster:   cluster.Keys,
 			Workloads: cluster.Workloads,
 			Audience:  o.IssuerURL,
+			Replay:    replayed,
+			Secrets:   o.ClientSecrets,
 		},
 		Registry:        known,
 		Minter:          &mint.Minter{Issuer: o.IssuerURL, Keys: keys, Random: rand.Reader},
