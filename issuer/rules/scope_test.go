@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,6 +36,13 @@ func TestParseScope(t *testing.T) {
 		"resource alone is like .default":              {resource: "api://orders", want: rules.Ask{Identifier: "api://orders", ByResource: true}},
 		"resource with a blank scope is resource":      {scope: " ", resource: "api://orders", want: rules.Ask{Identifier: "api://orders", ByResource: true}},
 		"resource may repeat what scope says":          {scope: "api://orders/Read", resource: "api://orders", want: rules.Ask{Identifier: "api://orders", Roles: []string{"Read"}}},
+		"__myscopes__ asks for the only resource":      {scope: "urn:opc:idm:__myscopes__"},
+		"an expiry asks for a shorter life":            {scope: "api://orders/Read urn:opc:resource:expiry=60", want: rules.Ask{Identifier: "api://orders", Roles: []string{"Read"}, MaxLifetime: time.Minute}},
+		"an expiry alone is for the only resource":     {scope: "urn:opc:resource:expiry=3600", want: rules.Ask{MaxLifetime: time.Hour}},
+		"an expiry of nothing is refused":              {scope: "urn:opc:resource:expiry=0", refused: oauth.ErrScopeSyntax},
+		"a negative expiry is refused":                 {scope: "urn:opc:resource:expiry=-1", refused: oauth.ErrScopeSyntax},
+		"an expiry that overflows is refused":          {scope: "urn:opc:resource:expiry=9223372036854775807", refused: oauth.ErrScopeSyntax},
+		"two expiries are refused":                     {scope: "urn:opc:resource:expiry=60 urn:opc:resource:expiry=60", refused: oauth.ErrScopeSyntax},
 		"resource and scope that disagree are refused": {scope: "api://orders/Read", resource: "api://shop", refused: oauth.ErrScopeMismatch},
 		"two resources are refused":                    {scope: "api://orders/Read api://shop/Read", refused: oauth.ErrTwoResources},
 		".default beside a role is refused":            {scope: "api://orders/Read api://orders/.default", refused: oauth.ErrScopeSyntax},
