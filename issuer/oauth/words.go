@@ -26,9 +26,9 @@ const (
 	AuthTLSClient AuthMethod = "tls_client_auth"
 	// AuthSelfSignedTLSClient is RFC 8705 section 2.2.
 	AuthSelfSignedTLSClient AuthMethod = "self_signed_tls_client_auth"
-	// AuthClientSecretBasic and AuthClientSecretPost are RFC 6749 section 2.3.1: the
-	// secret in the Authorization header, or in the form.
+	// AuthClientSecretBasic is RFC 6749 section 2.3.1 with the Authorization header.
 	AuthClientSecretBasic AuthMethod = "client_secret_basic"
+	// AuthClientSecretPost is the same with the secret in the form.
 	AuthClientSecretPost  AuthMethod = "client_secret_post"
 )
 
@@ -62,8 +62,8 @@ const (
 	// DefaultScope asks, after an identifier and a slash, for every role that is
 	// granted on it.
 	DefaultScope = ".default"
-	// ScopeExpiry, followed by a number of seconds, asks for a shorter life, as the
-	// product guides of Oracle write it.
+	// ScopeExpiry asks for a shorter life, as the product guides of Oracle write it: a
+	// number of seconds follows.
 	ScopeExpiry = "urn:opc:resource:expiry="
 	// ScopeMyScopes asks for all that the client has, as Oracle's identity domains
 	// write it: the same as no scope at all.

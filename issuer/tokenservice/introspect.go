@@ -43,13 +43,18 @@ func (s *Service) Introspect(ctx context.Context, r IntrospectionRequest, event 
 	if refusal != nil {
 		return Introspection{}, refusal
 	}
-	token, err := s.read(r.Token, now)
-	if err != nil {
+	token, ok := s.read(r.Token, now)
+	if !ok {
 		event.Inactive = "token_not_valid"
 		return Introspection{}, nil
 	}
 	event.Audience, event.TokenID, event.ExpiresAt = token.Audience, token.ID, token.Expiry
-	facts := s.facts(token)
+	c, ok := s.Registry.ClientByID(token.ClientID)
+	if !ok {
+		event.Inactive = "client_gone"
+		return Introspection{}, nil
+	}
+	facts := s.Registry.Facts(c, token.Audience)
 	if !concerns(caller.Object, token, facts) {
 		event.Inactive = "token_of_others"
 		return Introspection{}, nil
@@ -70,15 +75,6 @@ func (s *Service) Introspect(ctx context.Context, r IntrospectionRequest, event 
 		answer.TokenType = oauth.TokenDPoP
 	}
 	return answer, nil
-}
-
-// facts are those of the client that the token was issued to; none if it is gone.
-func (s *Service) facts(token *issued) rules.Facts {
-	c, ok := s.Registry.ClientByID(token.ClientID)
-	if !ok {
-		return rules.Facts{}
-	}
-	return s.Registry.Facts(c, token.Audience)
 }
 
 // concerns says whether the caller may know of the token.

@@ -39,11 +39,11 @@ type reference struct {
 }
 
 // read verifies that token is one of this issuer's that has not ended, and signed with
-// a key that is published still. The error says why it is not.
-func (s *Service) read(token string, now time.Time) (*issued, error) {
+// a key that is published still.
+func (s *Service) read(token string, now time.Time) (*issued, bool) {
 	unverified, err := jose.ParseUnverified(token)
 	if err != nil {
-		return nil, err
+		return nil, false
 	}
 	verified, err := unverified.Verify(s.Minter.Keys.PublishedKeys(now), jose.Expected{
 		Now:    now,
@@ -54,14 +54,14 @@ func (s *Service) read(token string, now time.Time) (*issued, error) {
 		RequireLowS: true,
 	})
 	if err != nil {
-		return nil, err
+		return nil, false
 	}
 	if !now.Before(verified.Claims.Expiry) {
-		return nil, jose.ErrExpired // the leeway is for others' clocks
+		return nil, false // the leeway is for others' clocks
 	}
 	var w wire
 	if err := jose.DecodeClaims(verified.Payload, &w); err != nil {
-		return nil, err
+		return nil, false
 	}
 	t := &issued{
 		Issued: rules.Issued{
@@ -80,5 +80,5 @@ func (s *Service) read(token string, now time.Time) (*issued, error) {
 			Pod: k.Pod.Name, PodUID: k.Pod.UID,
 		}
 	}
-	return t, nil
+	return t, true
 }

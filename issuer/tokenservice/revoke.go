@@ -45,8 +45,8 @@ func (s *Service) Revoke(ctx context.Context, r RevocationRequest, event *Event)
 	if refusal != nil {
 		return refusal
 	}
-	token, err := s.read(r.Token, now)
-	if err != nil {
+	token, ok := s.read(r.Token, now)
+	if !ok {
 		event.Inactive = "token_not_valid"
 		return nil
 	}
