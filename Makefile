@@ -52,7 +52,7 @@ build: ## Build every program of cmd/ into bin/
 
 ##@ Prove it
 
-.PHONY: lint verify test fuzz bench e2e
+.PHONY: lint verify test fuzz bench load e2e
 lint: ## Run the linter: house rules, floors, formatting
 	hack/tools/run golangci-lint run
 
@@ -70,6 +70,9 @@ fuzz: ## Fuzz every parser, FUZZTIME (30s) each
 
 bench: ## Measure tokens per second beside their floor; a table, and bench.json
 	go run ./test/bench
+
+load: ## Attack the issuer in nine ways, and show what honest clients still get; a table
+	go run ./test/load
 
 e2e: ## Run clients of other makers against it (test/interop; installs Node.js if missing)
 	@TEST_TIMEOUT=$(TEST_TIMEOUT) TESTFLAGS="$(TESTFLAGS)" hack/e2e.sh

@@ -62,12 +62,12 @@ func TestCheckRefusesWhatIsNoToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signing, err := f.SigningPrivateKey()
+	floor, err := stand.NewFloor(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := f.Some(1, stand.MTLS)[0]
-	bearer, err := (&floor{signingKey: signing}).token(c.ID(), time.Now())
+	bearer, err := floor.Token(c.ID(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestARateIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newFloorServer(f)
+	s, err := stand.NewFloorServer(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestARateIsKept(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	peers, err := certificates(f, pathSign, crowd{peers: 2})
+	peers, err := certificates(f, stand.PathSign, crowd{peers: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func task(ctx context.Context, args []string) error {
 // servers makes each server.
 func servers() map[string]func(stand.Fixture) (stand.Server, error) {
 	return map[string]func(stand.Fixture) (stand.Server, error){
-		serverFloor:  newFloorServer,
+		serverFloor:  stand.NewFloorServer,
 		serverIssuer: func(f stand.Fixture) (stand.Server, error) { return stand.NewIssuer(f, stand.Unlimited()) },
 	}
 }

@@ -51,14 +51,14 @@ type contender struct {
 // way to get a token is one line here and one in comparisons.
 func contenders() []contender {
 	return []contender{
-		{"verify and sign", serverFloor, pathVerifyAndSign, seen(stand.MTLS), unbound},
+		{"verify and sign", serverFloor, stand.PathVerifyAndSign, seen(stand.MTLS), unbound},
 		{"federated, first seen", serverIssuer, pathToken, firstSeen, toCertificate},
-		{"look up and sign", serverFloor, pathLookUpAndSign, seen(stand.MTLS), unbound},
+		{"look up and sign", serverFloor, stand.PathLookUpAndSign, seen(stand.MTLS), unbound},
 		{"federated, seen before", serverIssuer, pathToken, seen(stand.MTLS), toCertificate},
 		{"federated, bearer", serverIssuer, pathToken, seen(stand.Bearer), unbound},
-		{"sign", serverFloor, pathSign, certificates, unbound},
+		{"sign", serverFloor, stand.PathSign, certificates, unbound},
 		{"mtls", serverIssuer, pathToken, certificates, toCertificate},
-		{"sign, new connection", serverFloor, pathSign, redialed(certificates), unbound},
+		{"sign, new connection", serverFloor, stand.PathSign, redialed(certificates), unbound},
 		{"mtls, new connection", serverIssuer, pathToken, redialed(certificates), toCertificate},
 	}
 }

@@ -48,6 +48,15 @@ func OnCore(core int, start func() error) error {
 	return err
 }
 
+// yieldTo lets others go before a process, which must have started just now: its
+// threads inherit it.
+func yieldTo(pid int) error {
+	if err := unix.Setpriority(unix.PRIO_PROCESS, pid, 19); err != nil {
+		return fmt.Errorf("cannot lower a process's priority: %w", err)
+	}
+	return nil
+}
+
 // CPUTime is the processor time that a process has used so far.
 func CPUTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

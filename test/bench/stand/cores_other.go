@@ -15,6 +15,8 @@ func Cores() (server, load int, err error) { return 0, 0, errLinux }
 // OnCore starts nothing.
 func OnCore(int, func() error) error { return errLinux }
 
+func yieldTo(int) error { return errLinux }
+
 // CPUTime says that it cannot tell.
 func CPUTime(int) (time.Duration, error) { return 0, errLinux }
 

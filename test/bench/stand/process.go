@@ -97,6 +97,15 @@ func (s *Process) EmptyLog() (int64, error) {
 // Ask starts this program again with a task on a core, gives it question on its
 // standard input, and reads answer from its standard output, both as JSON.
 func Ask(ctx context.Context, task string, core int, question, answer any) error {
+	return ask(ctx, task, core, false, question, answer)
+}
+
+// AskPolitely is Ask for a process that gets of the core only what others leave.
+func AskPolitely(ctx context.Context, task string, core int, question, answer any) error {
+	return ask(ctx, task, core, true, question, answer)
+}
+
+func ask(ctx context.Context, task string, core int, polite bool, question, answer any) error {
 	cmd, err := Again(ctx, task)
 	if err != nil {
 		return err
@@ -110,6 +119,11 @@ func Ask(ctx context.Context, task string, core int, question, answer any) error
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "GOGC=400")
 	if err := OnCore(core, cmd.Start); err != nil {
 		return fmt.Errorf("starting the %s: %w", task, err)
+	}
+	if polite {
+		if err := yieldTo(cmd.Process.Pid); err != nil {
+			return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+		}
 	}
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("the %s: %w: %s", task, err, strings.TrimSpace(stderr.String()))

@@ -74,9 +74,8 @@ type bare struct{ *http.Server }
 // Serve implements Server.
 func (s bare) Serve(l net.Listener) error { return s.ServeTLS(l, "", "") }
 
-// Bare is a handler on net/http as it comes, which asks for client certificates: what
-// no issuer in Go can do without.
-func Bare(f Fixture, handler http.Handler) (Server, error) {
+// bareServer is a handler on net/http as it comes, which asks for client certificates.
+func bareServer(f Fixture, handler http.Handler) (Server, error) {
 	own, err := f.Server.TLS()
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package main
+package stand
 
 import (
 	"crypto"
@@ -13,27 +13,26 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
-// The floors: what no issuer in Go can do without, on net/http and golang-jwt as
+// The paths of the floors: what no issuer in Go can do without, on net/http and golang-jwt as
 // they come. They judge no policy, write no log and count nothing.
 const (
-	pathVerifyAndSign = "/verify-and-sign"
-	pathLookUpAndSign = "/look-up-and-sign"
-	pathSign          = "/sign"
+	PathVerifyAndSign = "/verify-and-sign"
+	PathLookUpAndSign = "/look-up-and-sign"
+	PathSign          = "/sign"
 )
 
-// floor answers on the three paths.
-type floor struct {
+// Floor answers on the three paths.
+type Floor struct {
 	clusterKey crypto.PublicKey
 	signingKey *ecdsa.PrivateKey
 	// seen are the subjects of assertions that were verified once, by their SHA-256.
 	seen sync.Map
 }
 
-func newFloor(f stand.Fixture) (*floor, error) {
+// NewFloor returns the floor of a fixture.
+func NewFloor(f Fixture) (*Floor, error) {
 	signing, err := f.SigningPrivateKey()
 	if err != nil {
 		return nil, err
@@ -42,24 +41,24 @@ func newFloor(f stand.Fixture) (*floor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &floor{clusterKey: cluster, signingKey: signing}, nil
+	return &Floor{clusterKey: cluster, signingKey: signing}, nil
 }
 
-// newFloorServer is the floor on a server of its own.
-func newFloorServer(f stand.Fixture) (stand.Server, error) {
-	b, err := newFloor(f)
+// NewFloorServer is the floor on a server of its own.
+func NewFloorServer(f Fixture) (Server, error) {
+	b, err := NewFloor(f)
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST "+pathVerifyAndSign, b.verifyAndSign)
-	mux.HandleFunc("POST "+pathLookUpAndSign, b.lookUpAndSign)
-	mux.HandleFunc("POST "+pathSign, b.signForCertificate)
-	return stand.Bare(f, mux)
+	mux.HandleFunc("POST "+PathVerifyAndSign, b.verifyAndSign)
+	mux.HandleFunc("POST "+PathLookUpAndSign, b.lookUpAndSign)
+	mux.HandleFunc("POST "+PathSign, b.signForCertificate)
+	return bareServer(f, mux)
 }
 
 // verifyAndSign verifies one RS256 assertion and signs one ES256 token.
-func (b *floor) verifyAndSign(w http.ResponseWriter, r *http.Request) {
+func (b *Floor) verifyAndSign(w http.ResponseWriter, r *http.Request) {
 	subject, err := b.verify(r.PostFormValue("client_assertion"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusUnauthorized)
@@ -69,7 +68,7 @@ func (b *floor) verifyAndSign(w http.ResponseWriter, r *http.Request) {
 }
 
 // lookUpAndSign is the same for an assertion that was seen before.
-func (b *floor) lookUpAndSign(w http.ResponseWriter, r *http.Request) {
+func (b *Floor) lookUpAndSign(w http.ResponseWriter, r *http.Request) {
 	assertion := r.PostFormValue("client_assertion")
 	key := sha256.Sum256([]byte(assertion))
 	subject, known := b.seen.Load(key)
@@ -85,7 +84,7 @@ func (b *floor) lookUpAndSign(w http.ResponseWriter, r *http.Request) {
 	b.sign(w, subject.(string))
 }
 
-func (b *floor) verify(raw string) (subject string, err error) {
+func (b *Floor) verify(raw string) (subject string, err error) {
 	assertion, err := jwt.Parse(raw, func(*jwt.Token) (any, error) { return b.clusterKey, nil })
 	if err != nil {
 		return "", err
@@ -94,7 +93,7 @@ func (b *floor) verify(raw string) (subject string, err error) {
 }
 
 // signForCertificate signs one ES256 token for whoever came with a certificate.
-func (b *floor) signForCertificate(w http.ResponseWriter, r *http.Request) {
+func (b *Floor) signForCertificate(w http.ResponseWriter, r *http.Request) {
 	if len(r.TLS.PeerCertificates) == 0 {
 		http.Error(w, "no certificate", http.StatusUnauthorized)
 		return
@@ -102,8 +101,8 @@ func (b *floor) signForCertificate(w http.ResponseWriter, r *http.Request) {
 	b.sign(w, r.PostFormValue("client_id"))
 }
 
-func (b *floor) sign(w http.ResponseWriter, subject string) {
-	token, err := b.token(subject, time.Now())
+func (b *Floor) sign(w http.ResponseWriter, subject string) {
+	token, err := b.Token(subject, time.Now())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -112,16 +111,17 @@ func (b *floor) sign(w http.ResponseWriter, subject string) {
 	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": token, "token_type": "Bearer", "expires_in": 600})
 }
 
-func (b *floor) token(subject string, now time.Time) (string, error) {
+// Token signs one for a subject.
+func (b *Floor) Token(subject string, now time.Time) (string, error) {
 	if subject == "" {
 		return "", errors.New("no subject")
 	}
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return jwt.NewWithClaims(jwt.SigningMethodES256, jwt.RegisteredClaims{
-		Issuer:    stand.IssuerURL,
+		Issuer:    IssuerURL,
 		Subject:   subject,
-		Audience:  jwt.ClaimStrings{stand.BoundResource},
+		Audience:  jwt.ClaimStrings{BoundResource},
 		ExpiresAt: jwt.NewNumericDate(now.Add(10 * time.Minute)),
 		IssuedAt:  jwt.NewNumericDate(now),
 		ID:        base64.RawURLEncoding.EncodeToString(id[:]),
