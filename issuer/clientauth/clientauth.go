@@ -86,15 +86,15 @@ func (a *Authenticator) find(clientID string, p Presented, seen *Seen) (*v1alpha
 		return nil, refuse("unknown_client", nil)
 	}
 	seen.ClientID = clientID
-	if e := a.works(c, p); e != nil {
+	if e := works(c, a.Registry.Verdict(c), p); e != nil {
 		return nil, e
 	}
 	return c, nil
 }
 
 // works says whether the client may authenticate at all, and here.
-func (a *Authenticator) works(c *v1alpha1.OAuthClient, p Presented) *oauth.Error {
-	if v := a.Registry.Verdict(c); !v.OK {
+func works(c *v1alpha1.OAuthClient, v rules.Verdict, p Presented) *oauth.Error {
+	if !v.OK {
 		return refuse(v.Reason, nil)
 	}
 	if p.Tenant != "" && p.Tenant != c.Namespace {

@@ -31,9 +31,9 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, t *verifiedT
 		}
 		return Client{}, oauth.NewError(oauth.ErrAmbiguousClient, "")
 	}
-	c := candidates[0]
+	c := candidates[0].client
 	seen.ClientID = rules.ClientID(c)
-	if e := a.works(c, p); e != nil {
+	if e := works(c, candidates[0].verdict, p); e != nil {
 		return Client{}, e
 	}
 	if e := listed(c, w); e != nil {
@@ -92,19 +92,25 @@ func (a *Authenticator) serviceAccountToken(ctx context.Context, u *jose.Unverif
 	}, nil
 }
 
+// candidate is a client that lists the service account, and whether it works.
+type candidate struct {
+	client  *v1alpha1.OAuthClient
+	verdict rules.Verdict
+}
+
 // clientsOf finds the clients that list the service account, of those that the
 // request names if it names one. A client that may not have its own client id is
 // nobody, and makes no choice hard for the others; a suspended one is still meant.
-func (a *Authenticator) clientsOf(w *rules.Workload, clientID string) []*v1alpha1.OAuthClient {
-	var found []*v1alpha1.OAuthClient
+func (a *Authenticator) clientsOf(w *rules.Workload, clientID string) []candidate {
+	var found []candidate
 	for _, c := range a.Registry.ClientsByServiceAccount(w.Namespace, w.ServiceAccount) {
 		if clientID != "" && rules.ClientID(c) != clientID {
 			continue
 		}
-		switch a.Registry.Verdict(c).Reason {
+		switch v := a.Registry.Verdict(c); v.Reason {
 		case v1alpha1.ReasonClientIDNotAllowed, v1alpha1.ReasonConflict:
 		default:
-			found = append(found, c)
+			found = append(found, candidate{c, v})
 		}
 	}
 	return found

@@ -29,9 +29,9 @@ func (a *Authenticator) privateKeyJWT(p Presented, u *jose.Unverified, now time.
 	}
 	// Whatever the reason of a refusal, a signature is verified before it is told.
 	c, pin, refusal := a.signer(p, u, now, seen)
-	key := standIn(u.Header.Algorithm, signatureLength(p.Assertion))
-	if refusal == nil {
-		key = pin.key
+	key := pin.key
+	if refusal != nil {
+		key = standIn(u.Header.Algorithm, signatureLength(p.Assertion))
 	}
 	token, err := a.verify(u, key, jose.Expected{
 		Now:          now,

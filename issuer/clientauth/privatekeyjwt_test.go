@@ -90,15 +90,11 @@ func TestJWTPoP(t *testing.T) {
 	confirm := func(thumbprint any) func(_, c map[string]any) {
 		return func(_, c map[string]any) { c["cnf"] = map[string]any{"x5t#S256": thumbprint} }
 	}
-	federated := func(change func(c, k map[string]any)) func(*testing.T) string {
-		return func(*testing.T) string { return w.token(change) }
-	}
-	signed := func(change func(h, c map[string]any)) func(*testing.T) string {
-		return func(t *testing.T) string { return own(t, jose.ES256, change) }
-	}
+	federated := w.token
+	signed := func(change func(h, c map[string]any)) string { return own(t, jose.ES256, change) }
 	checkout, signing := rules.Peer{Thumbprint: pinned}, own256.peer
 	for name, tc := range map[string]struct {
-		assertion func(*testing.T) string
+		assertion string
 		peer      rules.Peer
 		number    oauth.Number
 		reason    string
@@ -117,10 +113,10 @@ func TestJWTPoP(t *testing.T) {
 			confirm(pinned)(h, c)
 			c["iss"], c["sub"] = "shop/distrusting", "shop/distrusting"
 		}), peer: signing, number: oauth.ErrIdentity, reason: "assertion_key_not_pinned"},
-		"no certificate, and nobody known": {assertion: func(*testing.T) string { return "x" }, number: oauth.ErrAssertionNeedsCertificate},
+		"no certificate, and nobody known": {assertion: "x", number: oauth.ErrAssertionNeedsCertificate},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := clientauth.Presented{Assertion: tc.assertion(t), AssertionType: oauth.AssertionTypeJWTPoP, Peer: tc.peer}
+			p := clientauth.Presented{Assertion: tc.assertion, AssertionType: oauth.AssertionTypeJWTPoP, Peer: tc.peer}
 			if tc.number == 0 {
 				accepted(t, a, p)
 				return

@@ -367,7 +367,8 @@ func TestRefusesUnknownClientAndWrongCredentialAlike(t *testing.T) {
 	var texts []string
 	for _, p := range []clientauth.Presented{
 		secretOf("shop/nobody", "wrong"), secretOf("shop/secret", "wrong"), secretOf("shop/suspended", secret),
-		{ClientID: "shop/nobody", Peer: rules.Peer{Thumbprint: imported}}, {ClientID: "shop/federated", Peer: rules.Peer{Thumbprint: imported}},
+		{ClientID: "shop/nobody", Peer: rules.Peer{Thumbprint: imported}},
+		{ClientID: "shop/federated", Peer: rules.Peer{Thumbprint: imported}},
 		bearer(own(t, jose.ES256, func(_, c map[string]any) { c["iss"], c["sub"] = "shop/nobody", "shop/nobody" })),
 		bearer(own(t, jose.ES256, nil) + "AA"),
 		bearer(w.token(func(c, _ map[string]any) { c["aud"] = "x" })),
@@ -395,4 +396,12 @@ func TestRefusesWithoutRepeatingWhatWasPresented(t *testing.T) {
 			t.Errorf("the log would hold it: %s", text)
 		}
 	}
+}
+
+// withOtherSignature returns assertion with the signature of another: of the right
+// form, and wrong.
+func withOtherSignature(t *testing.T, assertion, other string) string {
+	t.Helper()
+	i, j := strings.LastIndexByte(assertion, '.'), strings.LastIndexByte(other, '.')
+	return assertion[:i] + other[j:]
 }

@@ -39,11 +39,11 @@ func standIn(alg jose.Algorithm, signature int) jose.Key {
 	key := jose.Key{Algorithms: []jose.Algorithm{alg}}
 	switch alg {
 	case jose.ES256:
-		key.Public = generator(elliptic.P256())
+		key.Public = standInP256
 	case jose.ES384:
-		key.Public = generator(elliptic.P384())
+		key.Public = standInP384
 	case jose.EdDSA:
-		key.Public = ed25519.PublicKey(append([]byte{0x58}, bytes.Repeat([]byte{0x66}, ed25519.PublicKeySize-1)...))
+		key.Public = standInEd25519
 	default:
 		modulus := bytes.Repeat([]byte{0xb5}, min(max(signature, minStandIn), maxStandIn))
 		key.Public = &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: 65537}
@@ -51,9 +51,20 @@ func standIn(alg jose.Algorithm, signature int) jose.Key {
 	return key
 }
 
+// The stand-ins that do not depend on a length.
+var (
+	standInP256    = generator(elliptic.P256())
+	standInP384    = generator(elliptic.P384())
+	standInEd25519 = ed25519.PublicKey(append([]byte{0x58}, bytes.Repeat([]byte{0x66}, ed25519.PublicKeySize-1)...))
+)
+
 // generator of the curve: the key whose private half is 1.
 func generator(curve elliptic.Curve) *ecdsa.PublicKey {
-	return &ecdsa.PublicKey{Curve: curve, X: curve.Params().Gx, Y: curve.Params().Gy}
+	p := curve.Params()
+	size := (p.BitSize + 7) / 8
+	point := slices.Concat([]byte{4}, p.Gx.FillBytes(make([]byte, size)), p.Gy.FillBytes(make([]byte, size)))
+	key, _ := ecdsa.ParseUncompressedPublicKey(curve, point) // it is on its curve
+	return key
 }
 
 // signatureLength is the length in bytes of the signature of a compact JWS.

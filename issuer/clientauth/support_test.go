@@ -8,7 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha1" //nolint:gosec // x5t is defined with it
+	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
@@ -48,10 +48,12 @@ var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 // world is a cluster with one service account, one pod and one signing key. A
 // look-up that a test does not expect fails it.
 type world struct {
-	t       testing.TB
-	signer  *jose.Signer
-	issuers []string
-	keys    jose.Keys
+	t testing.TB
+	// registry is what the issuer knows.
+	registry *registry.Registry
+	signer   *jose.Signer
+	issuers  []string
+	keys     jose.Keys
 	// keysErr, accountErr and podErr are what could not be looked up.
 	keysErr, accountErr, podErr error
 	pod                         clientauth.Pod
@@ -99,12 +101,12 @@ func newSigner(t testing.TB) *jose.Signer {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	signer := newSigner(t)
-	return &world{t: t, signer: signer, issuers: []string{cluster}, keys: jose.Keys{"k1": signer.Key()}}
+	return &world{t: t, registry: clients(t), signer: signer, issuers: []string{cluster}, keys: jose.Keys{"k1": signer.Key()}}
 }
 
 func (w *world) authenticator() *clientauth.Authenticator {
 	return &clientauth.Authenticator{
-		Registry: clients(w.t), Cluster: w, Workloads: w, Audience: audience,
+		Registry: w.registry, Cluster: w, Workloads: w, Audience: audience,
 		Replay: replay.New(100, 10), Secrets: true,
 	}
 }
@@ -166,7 +168,7 @@ var credentials = sync.OnceValue(func() map[jose.Algorithm]credential {
 		if err != nil {
 			panic(err)
 		}
-		sum := sha1.Sum(der) //nolint:gosec // see above
+		sum := sha1.Sum(der)
 		made[alg] = credential{
 			key: key, pem: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 			thumbprint: rules.Thumbprint(der), x5t: base64.RawURLEncoding.EncodeToString(sum[:]), hex: hex.EncodeToString(sum[:]),
@@ -245,6 +247,7 @@ func secretOf(client, secret string) clientauth.Presented {
 
 // clients are what the issuer knows.
 func clients(t testing.TB) *registry.Registry {
+	t.Helper()
 	r := registry.New("cluster.local")
 	r.ApplyNamespace(rules.ParseNamespace("shop", nil, nil))
 	add := func(name string, change func(*v1alpha1.OAuthClient)) {

@@ -45,8 +45,8 @@ func (a *Authenticator) stillVerified(ctx context.Context, t *verifiedToken, now
 }
 
 func samePublic(a, b crypto.PublicKey) bool {
-	comparable, ok := a.(interface{ Equal(x crypto.PublicKey) bool })
-	return ok && comparable.Equal(b)
+	key, ok := a.(interface{ Equal(x crypto.PublicKey) bool })
+	return ok && key.Equal(b)
 }
 
 // generation is how many tokens are remembered before the older half of all is
