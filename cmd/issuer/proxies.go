@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+
+	"github.com/lanyard-dev/lanyard/issuer/httpapi"
 )
 
 var errNoCertificate = errors.New("holds no certificate in PEM")
@@ -18,8 +20,12 @@ type proxyCAs struct {
 	pem     []byte // as read last
 }
 
-// loadProxyCAs reads the file for the first time.
+// loadProxyCAs reads the file for the first time. Without a file there are no
+// proxies: nil.
 func loadProxyCAs(file string) (*proxyCAs, error) {
+	if file == "" {
+		return nil, nil //nolint:nilnil // that there are no proxies is no error
+	}
 	p := &proxyCAs{file: file}
 	if _, err := p.load(); err != nil {
 		return nil, err
@@ -43,6 +49,14 @@ func (p *proxyCAs) load() (changed bool, err error) {
 	p.pem = pem
 	p.current.Store(pool)
 	return true, nil
+}
+
+// trusted are the proxies with one of these names; nil: nobody.
+func (p *proxyCAs) trusted(names []string) *httpapi.Proxies {
+	if p == nil {
+		return nil
+	}
+	return &httpapi.Proxies{CAs: p.pool, Names: names}
 }
 
 // pool is whom a proxy's certificate must be signed by now.

@@ -44,6 +44,10 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	proxies, err := loadProxyCAs(o.ProxyCA)
+	if err != nil {
+		return err
+	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	known := registry.New(o.ClusterDomain)
@@ -52,7 +56,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	api, err := newAPI(o, known, keys, cluster, metrics, log)
+	api, err := newAPI(o, known, keys, cluster, proxies.trusted(o.ProxyNames), metrics, log)
 	if err != nil {
 		return err
 	}
@@ -67,6 +71,9 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	defer cancel()
 	wg.Go(func() { cluster.Run(background) })
 	wg.Go(func() { reread(background, "the issuer's certificate", own.load, log) })
+	if proxies != nil {
+		wg.Go(func() { reread(background, "the CAs of proxies", proxies.load, log) })
+	}
 	wg.Go(func() { announce(background, cluster, log) })
 	return serve(ctx, o, &servers{public: server, api: api, ops: ops, health: health}, log)
 }
@@ -91,7 +98,7 @@ func newCluster(o Options, known *registry.Registry, keys *mint.Keys, metrics pr
 	})
 }
 
-func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.Cluster, metrics prometheus.Registerer, log *slog.Logger) (*httpapi.API, error) {
+func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.Cluster, proxies *httpapi.Proxies, metrics prometheus.Registerer, log *slog.Logger) (*httpapi.API, error) {
 	replayed := replay.New(o.ReplayMemory, o.ReplayQuota)
 	service := &tokenservice.Service{
 		Authenticator: &clientauth.Authenticator{
@@ -114,6 +121,9 @@ func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.
 		Service:   service,
 		Keys:      keys,
 		Health:    cluster,
+		MTLSURL:   o.MTLSURL,
+		Secrets:   o.ClientSecrets,
+		Proxies:   proxies,
 		PerPeer:   httpapi.Rate{PerSecond: o.PeerRate, Burst: o.PeerBurst},
 		PerClient: httpapi.Rate{PerSecond: o.ClientRate, Burst: o.ClientBurst},
 		Random:    rand.Reader,

@@ -6,12 +6,7 @@ import (
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 )
 
-func (s *stage) topics() []topic {
-	return []topic{
-		{"a pod's own token", s.federated},
-	}
-}
-
+// federated: a pod proves itself with the token of its service account.
 func (s *stage) federated(t *testing.T) {
 	w := s.newWorld(t)
 	auth := byAccount("checkout")

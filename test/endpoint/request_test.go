@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
@@ -176,4 +177,24 @@ func claimsOf(t *testing.T, token string) (c claims) {
 	check(t, err)
 	check(t, json.Unmarshal(payload, &c))
 	return c
+}
+
+// thumbprint is the x5t#S256 (RFC 8705 section 3.1) of a certificate.
+func thumbprint(c *tls.Certificate) string {
+	sum := sha256.Sum256(c.Certificate[0])
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// eventually waits until something is so.
+func (s *stage) eventually(t *testing.T, so func() error) {
+	t.Helper()
+	testenv.Eventually(t, func(context.Context) error { return so() })
+}
+
+// pairs is what form was made of.
+func pairs(v url.Values) (all []string) {
+	for name, values := range v {
+		all = append(all, name, values[0])
+	}
+	return all
 }

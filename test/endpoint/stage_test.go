@@ -53,14 +53,15 @@ type program struct {
 
 func TestEndpoints(t *testing.T) {
 	s := newStage(t)
-	for _, topic := range s.topics() {
-		t.Run(topic.name, topic.run)
-	}
-}
-
-type topic struct {
-	name string
-	run  func(*testing.T)
+	t.Run("a pod's own token", s.federated)
+	t.Run("private_key_jwt", s.privateKeyJWT)
+	t.Run("the subject of a certificate", s.subject)
+	t.Run("Oracle's form", s.oracle)
+	t.Run("Entra's form", s.entra)
+	t.Run("DPoP", s.dpop)
+	t.Run("introspection", s.introspection)
+	t.Run("who may introspect", s.introspectors)
+	t.Run("revocation", s.revocation)
 }
 
 func newStage(t *testing.T) *stage {

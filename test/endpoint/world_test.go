@@ -24,19 +24,39 @@ type world struct {
 	identifier   string
 }
 
-func (s *stage) newWorld(t *testing.T) *world {
+func (s *stage) newWorld(t *testing.T, edits ...func(*v1alpha1.ProtectedResource)) *world {
 	t.Helper()
 	w := &world{stage: s, shop: s.env.Namespace(t, nil, nil).Name, orders: s.env.Namespace(t, nil, nil).Name}
 	w.identifier = "api://" + w.orders
-	create(t, s, &v1alpha1.ProtectedResource{
+	resource := &v1alpha1.ProtectedResource{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.orders, Name: "orders"}, Spec: v1alpha1.ProtectedResourceSpec{Identifier: w.identifier},
-	})
+	}
+	for _, edit := range edits {
+		edit(resource)
+	}
+	create(t, s, resource)
 	create(t, s, &v1alpha1.AppRole{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.orders, Name: "read"},
 		Spec:       v1alpha1.AppRoleSpec{ResourceRef: v1alpha1.LocalReference{Name: "orders"}, Value: "Orders.Read.All"},
 	})
 	return w
 }
+
+// unbound lets the API be called with tokens that are bound to nothing.
+func unbound(r *v1alpha1.ProtectedResource) {
+	r.Spec.TokenBindingPolicy = v1alpha1.TokenBindingOptional
+}
+
+// binding edits what a client's tokens are bound to.
+func binding(to v1alpha1.TokenBinding) func(*v1alpha1.OAuthClient) {
+	return func(c *v1alpha1.OAuthClient) { c.Spec.TokenBinding = to }
+}
+
+// id is the client id of a client of the shop.
+func (w *world) id(name string) string { return w.shop + "/" + name }
+
+// scope is every role that a client has on the API.
+func (w *world) scope() string { return w.identifier + "/.default" }
 
 // client declares a client that authenticates as it says, with the role.
 func (w *world) client(t *testing.T, name string, authentication v1alpha1.ClientAuthentication, edits ...func(*v1alpha1.OAuthClient)) *v1alpha1.OAuthClient {
