@@ -61,6 +61,9 @@ func current(pins []v1alpha1.Pin) *v1alpha1.Pin {
 
 // readiness says whether a pinned certificate works, where nothing was refused.
 func readiness(o *observation, s sightings, pins []v1alpha1.Pin, doing progress) rules.Verdict {
+	if s.matching != nil {
+		return s.matching.verdict
+	}
 	pin := current(pins)
 	unpinned := pinOfRevision(o, s, pins) < 0
 	switch {
@@ -158,6 +161,9 @@ func nextChange(o *observation, s sightings, pins []v1alpha1.Pin) time.Time {
 	}
 	if s.current != nil {
 		consider(s.current.notAfter.Time)
+	}
+	if s.matching != nil {
+		consider(s.matching.next)
 	}
 	return next
 }

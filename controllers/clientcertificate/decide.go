@@ -44,7 +44,7 @@ func (p Policy) decide(o *observation) decision {
 	case o.client == nil:
 		return refuse(v1alpha1.ReasonClientNotFound, fmt.Sprintf(
 			"spec.clientRef names no OAuthClient %q in namespace %s; create it", spec.ClientRef.Name, o.object.Namespace))
-	case spec.PEM != "":
+	case spec.PEM != "" || spec.Subject != nil:
 		return decision{}
 	case !o.certManager:
 		return refuse(v1alpha1.ReasonCertManagerNotInstalled,

@@ -9,6 +9,7 @@
 //   - requests.go sees which certificates cert-manager's CertificateRequests prove;
 //   - genuine.go judges which of them cert-manager made for the Certificate;
 //   - leaf.go reads a certificate, and judges whether a client can use it;
+//   - subject.go says what spec.subject matches, which makes no pin;
 //   - pins.go keeps the durable record, status.pins;
 //   - conclude.go says it all in status.
 //

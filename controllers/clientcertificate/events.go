@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -21,11 +22,16 @@ const (
 	// EventShared: the same certificate is pinned to another client too. It is
 	// allowed, and mostly a mistake: whoever holds its key can act as both.
 	EventShared = "CertificateShared"
+	// EventAuthorityEnds: a CA certificate of spec.subject.caBundle expires soon, or has.
+	EventAuthorityEnds = "CertificateAuthorityEnds"
 )
 
 // tell makes events and metrics of what has changed from o's status to next.
 func (r *reconciler) tell(ctx context.Context, o *observation, s sightings, next v1alpha1.ClientCertificateStatus) {
 	status.Record(r.recorder, o.object, o.object.Status.Conditions, worthTelling(next.Conditions))
+	if s.matching != nil && s.matching.warning != "" && readyMessage(next) != readyMessage(o.object.Status) {
+		r.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, EventAuthorityEnds, "Match", "%s", status.Cut(s.matching.warning, maxNote))
+	}
 	for _, pin := range next.Pins {
 		before := slices.ContainsFunc(o.object.Status.Pins, func(p v1alpha1.Pin) bool { return p.Thumbprint == pin.Thumbprint })
 		if before {
@@ -39,6 +45,18 @@ func (r *reconciler) tell(ctx context.Context, o *observation, s sightings, next
 				"certificate %s is pinned to %s too; whoever holds its key can act as both", pin.Thumbprint, other)
 		}
 	}
+}
+
+// maxNote is the API's limit for an event's note, in bytes.
+const maxNote = 1024
+
+// readyMessage is what the condition Ready says; empty if there is none. That of
+// spec.subject changes when the declaration does, or the state of a CA.
+func readyMessage(s v1alpha1.ClientCertificateStatus) string {
+	if c := meta.FindStatusCondition(s.Conditions, v1alpha1.ConditionReady); c != nil {
+		return c.Message
+	}
+	return ""
 }
 
 // worthTelling leaves out what the other condition says better, and what never changes.

@@ -39,6 +39,12 @@ func keepPins(o *observation, s sightings) []v1alpha1.Pin {
 			retire(&pins[i])
 		}
 	}
+	if s.matching != nil {
+		// Those of an earlier source were replaced by the rule.
+		for i := range pins {
+			retire(&pins[i])
+		}
+	}
 	current := currentOf(o, s, pins)
 	if current != nil {
 		for i := range pins {

@@ -43,6 +43,9 @@ func progressOf(o *observation, s sightings) progress {
 	if o.object.Spec.PEM != "" {
 		return progress{reason: v1alpha1.ReasonNotIssuing, message: "a certificate in spec.pem is not renewed by Lanyard; replace it before it expires"}
 	}
+	if o.object.Spec.Subject != nil {
+		return progress{reason: v1alpha1.ReasonNotIssuing, message: "certificates that spec.subject matches are made elsewhere"}
+	}
 	c := o.certificate
 	if o.deleting != nil && o.object.Spec.Issuance != nil {
 		return progress{issuing: true, reason: v1alpha1.ReasonIssuing, message: fmt.Sprintf(

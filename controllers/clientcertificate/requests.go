@@ -32,6 +32,8 @@ type sightings struct {
 	asked crypto.PublicKey
 	// onCurrent and onNext say why there is none although something claims to be one.
 	onCurrent, onNext rules.Verdict
+	// matching is what spec.subject comes to; nil for the other sources.
+	matching *matching
 }
 
 // see reads what the source proves.
@@ -39,6 +41,8 @@ func (p Policy) see(o *observation) sightings {
 	switch {
 	case o.object.Spec.PEM != "":
 		return seePEM(o.object.Spec.PEM)
+	case o.object.Spec.Subject != nil:
+		return sightings{matching: seeSubject(o.object.Spec.Subject, o.now)}
 	case o.certificate == nil:
 		return sightings{}
 	}

@@ -183,7 +183,8 @@ func TestRotatesOnCommandAndOnlyOnce(t *testing.T) {
 func TestDropsACompromisedKeyAtOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	first := w.becomes(done(1)).Keys[0]
-	w.annotate(v1alpha1.AnnotationDropKey, "current")
+	// As docs/operations/signing-keys.md has it.
+	env.Kubectl(t, "-n", w.namespace, "annotate", "secret", secretName, "lanyard.dev/drop-key=current", "--overwrite")
 	second := w.becomes(func(s *corev1.Secret, r keyring.Ring) error {
 		if err := done(1)(s, r); err != nil || r.Keys[0].ID != first.ID {
 			return err
@@ -195,6 +196,9 @@ func TestDropsACompromisedKeyAtOnce(t *testing.T) {
 	}
 	w.hasEvent("Warning", signingkeys.EventDropped, "dropped the key "+first.ID)
 	w.counted("lanyard_controller_signing_key_commands_total", "drop", 1)
+	if events := env.Kubectl(t, "-n", w.namespace, "get", "events", "--field-selector", "involvedObject.name="+secretName); !strings.Contains(events, "dropped the key "+first.ID) {
+		t.Errorf("kubectl get events does not show it:\n%s", events)
+	}
 
 	// Where a next key is published already, verifiers know it: it takes over.
 	w.annotate(v1alpha1.AnnotationRotate, "")

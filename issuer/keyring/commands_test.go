@@ -46,22 +46,30 @@ func TestPlanOfCommands(t *testing.T) {
 			keyring.Ring{}, keyring.Commands{Rotate: true}, start, []keyring.Step{makes(start)},
 		},
 		"rotate on the day that keys go: both is done": {
-			ring(keyring.EdDSA, start.Add(-30*day), start), keyring.Commands{Rotate: true}, now,
+			ring(keyring.EdDSA, start.Add(-30*day), start),
+			keyring.Commands{Rotate: true},
+			now,
 			[]keyring.Step{keyring.RemoveKey{ID: "key-1"}, makes(published)},
 		},
 		"drop the only key: a new one signs at once": {
 			ring(keyring.EdDSA, start), keyring.Commands{Drop: "key-1"}, now, []keyring.Step{keyring.DropKey{ID: "key-1"}, makes(second)},
 		},
 		"drop the key that signs while the next one waits: it takes over at once": {
-			ring(keyring.EdDSA, start, now.Add(5*time.Minute)), keyring.Commands{Drop: "key-1"}, now,
+			ring(keyring.EdDSA, start, now.Add(5*time.Minute)),
+			keyring.Commands{Drop: "key-1"},
+			now,
 			[]keyring.Step{keyring.DropKey{ID: "key-1"}, keyring.AdvanceKey{ID: "key-2", SignsFrom: second}},
 		},
 		"drop the key that signs, where an older one is published still: the older one does not sign again": {
-			ring(keyring.EdDSA, second.Add(-30*day), second), keyring.Commands{Drop: "key-2"}, now.Add(time.Hour),
+			ring(keyring.EdDSA, second.Add(-30*day), second),
+			keyring.Commands{Drop: "key-2"},
+			now.Add(time.Hour),
 			[]keyring.Step{keyring.DropKey{ID: "key-2"}, makes(second.Add(time.Hour))},
 		},
 		"drop the key that signs since this very second: the new one comes after the old one all the same": {
-			ring(keyring.EdDSA, now.Add(-time.Nanosecond), now), keyring.Commands{Drop: "key-2"}, now,
+			ring(keyring.EdDSA, now.Add(-time.Nanosecond), now),
+			keyring.Commands{Drop: "key-2"},
+			now,
 			[]keyring.Step{keyring.DropKey{ID: "key-2"}, makes(now)},
 		},
 		"drop a key that has signed: the one that signs goes on": {
@@ -71,11 +79,15 @@ func TestPlanOfCommands(t *testing.T) {
 			ring(keyring.EdDSA, start, now.Add(5*time.Minute)), keyring.Commands{Drop: "key-2"}, now, []keyring.Step{keyring.DropKey{ID: "key-2"}},
 		},
 		"drop the next key when one is due: another is made, and published first": {
-			ring(keyring.EdDSA, start, due), keyring.Commands{Drop: "key-2"}, due.Add(-time.Minute),
+			ring(keyring.EdDSA, start, due),
+			keyring.Commands{Drop: "key-2"},
+			due.Add(-time.Minute),
 			[]keyring.Step{keyring.DropKey{ID: "key-2"}, makes(due.Add(14 * time.Minute))},
 		},
 		"drop a key beside one whose last tokens have ended: that one does not come back": {
-			ring(keyring.EdDSA, start.Add(-30*day), start), keyring.Commands{Drop: "key-2"}, now,
+			ring(keyring.EdDSA, start.Add(-30*day), start),
+			keyring.Commands{Drop: "key-2"},
+			now,
 			[]keyring.Step{keyring.RemoveKey{ID: "key-1"}, keyring.DropKey{ID: "key-2"}, makes(second)},
 		},
 		"drop a key that is not there: nothing": {
@@ -85,11 +97,15 @@ func TestPlanOfCommands(t *testing.T) {
 			ring(keyring.EdDSA, due), keyring.Commands{Drop: "key-1"}, now, []keyring.Step{keyring.DropKey{ID: "key-1"}, makes(second)},
 		},
 		"drop and rotate: the new key signs at once, and the one after it follows": {
-			ring(keyring.EdDSA, start), keyring.Commands{Drop: "key-1", Rotate: true}, now,
+			ring(keyring.EdDSA, start),
+			keyring.Commands{Drop: "key-1", Rotate: true},
+			now,
 			[]keyring.Step{keyring.DropKey{ID: "key-1"}, makes(second), makes(published)},
 		},
 		"drop while the algorithm changes: the next key takes over, whatever it is, and one of the new algorithm follows": {
-			ring(keyring.ES256, start, now.Add(time.Minute)), keyring.Commands{Drop: "key-1"}, now,
+			ring(keyring.ES256, start, now.Add(time.Minute)),
+			keyring.Commands{Drop: "key-1"},
+			now,
 			[]keyring.Step{keyring.DropKey{ID: "key-1"}, keyring.AdvanceKey{ID: "key-2", SignsFrom: second}, makes(published)},
 		},
 	}
