@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,16 +13,20 @@ import (
 
 var update = flag.Bool("update", false, "write the page instead of comparing it")
 
-const page = "../../docs/reference/errors.md"
+const (
+	page  = "../../docs/reference/errors.md"
+	pages = "../../docs/reference/errors"
+)
 
 // The page of error numbers and the table in code say the same.
 func TestPageOfErrorsIsTheCatalogue(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`# Error numbers
 
-Every error of the token endpoint has a number in ` + "`error_codes`" + `, and a ` + "`trace_id`" + ` under which the issuer's log tells more. 100xx
+Every refusal of the issuer has a number in ` + "`error_codes`" + `, and a ` + "`trace_id`" + ` under which the issuer's log tells more. 100xx
 is about the request, 200xx about who asks, 300xx about what is asked for, 400xx about the binding of the token, 500xx about
-the issuer itself. The description in an answer may be more precise than the text here.
+the issuer itself; 410xx is what an API answers that checks tokens with package verifier. The description in an answer may be
+more precise than the text here. Each number has a page: why it happens, and what to do.
 
 Written by ` + "`go test ./issuer/oauth -update`" + ` from the table in ` + "`issuer/oauth/catalogue.go`" + `.
 
@@ -29,7 +34,7 @@ Written by ` + "`go test ./issuer/oauth -update`" + ` from the table in ` + "`is
 | --- | --- | --- | --- |
 `)
 	for _, e := range oauth.Catalogue() {
-		fmt.Fprintf(&b, "| %d | `%s` | %s | %s |\n", e.Number, e.Code, e.Title, strings.ReplaceAll(e.Text, "|", `\|`))
+		fmt.Fprintf(&b, "| [%d](errors/%d.md) | `%s` | %s | %s |\n", e.Number, e.Number, e.Code, e.Title, strings.ReplaceAll(e.Text, "|", `\|`))
 	}
 	if *update {
 		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
@@ -42,6 +47,40 @@ Written by ` + "`go test ./issuer/oauth -update`" + ` from the table in ` + "`is
 	}
 	if string(got) != b.String() {
 		t.Errorf("%s is not what the catalogue says; run go test ./issuer/oauth -update", page)
+	}
+}
+
+// Each number has a page that begins with what the table says, and then tells why it
+// happens and what to do. There is no page of a number that does not exist.
+func TestEachNumberHasItsPage(t *testing.T) {
+	left := map[string]bool{}
+	files, err := os.ReadDir(pages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		left[f.Name()] = true
+	}
+	for _, e := range oauth.Catalogue() {
+		name := fmt.Sprintf("%d.md", e.Number)
+		delete(left, name)
+		text, err := os.ReadFile(filepath.Join(pages, name))
+		if err != nil {
+			t.Errorf("%d has no page: %v", e.Number, err)
+			continue
+		}
+		rest, ok := strings.CutPrefix(string(text), fmt.Sprintf("# %d: %s\n\n`%s`: %s.\n\n## Why\n\n", e.Number, e.Title, e.Code, e.Text))
+		if !ok {
+			t.Errorf("%s does not begin with what the catalogue says", name)
+			continue
+		}
+		why, do, ok := strings.Cut(rest, "\n\n## What to do\n\n")
+		if !ok || len(why) < 40 || len(do) < 20 || !strings.HasSuffix(do, "\n") {
+			t.Errorf("%s does not say why it happens and what to do", name)
+		}
+	}
+	for name := range left {
+		t.Errorf("%s is the page of no number", name)
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	// AuthClientSecretBasic is RFC 6749 section 2.3.1 with the Authorization header.
 	AuthClientSecretBasic AuthMethod = "client_secret_basic"
 	// AuthClientSecretPost is the same with the secret in the form.
-	AuthClientSecretPost  AuthMethod = "client_secret_post"
+	AuthClientSecretPost AuthMethod = "client_secret_post"
 )
 
 // The values of client_assertion_type.
