@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	"math/big"
-	"math/bits"
 )
 
 // curveOrder is the order n of a curve and half of it, rounded down, both as long
@@ -35,10 +34,13 @@ func (c *curveOrder) fill(out, number []byte) bool {
 
 // negate turns s, below the order, into the order less s.
 func (c *curveOrder) negate(s []byte) {
-	var borrow uint64
+	var borrow byte
 	for i := len(s) - 1; i >= 0; i-- {
-		var d uint64
-		d, borrow = bits.Sub64(uint64(c.order[i]), uint64(s[i]), borrow)
-		s[i] = byte(d)
+		n, less := c.order[i], byte(0)
+		if n < s[i] || n == s[i] && borrow == 1 {
+			less = 1
+		}
+		s[i] = n - s[i] - borrow // modulo 256
+		borrow = less
 	}
 }
