@@ -226,6 +226,22 @@ func TestFillsNoMemoryWithProofsOfNobody(t *testing.T) {
 	wantAccepted(t, api.callWithProof(api.proof()))
 }
 
+// A router may have a Middleware for all, and RequireRole for some: one request, one
+// judgement. Another Verifier judges for itself.
+func TestJudgesARequestOnce(t *testing.T) {
+	issuer, client := newFakeIssuer(t), newProver(t)
+	v, token := issuer.verifier(), issuer.sign(client.claimsFor(issuer))
+	call := func(handler http.Handler) reply {
+		api := serve(t, handler)
+		return api.call(withProofs(token, client.sign(client.proofFor(issuer, token, api.URL+"/orders"))))
+	}
+	inner := http.HandlerFunc(hello)
+	wantAccepted(t, call(v.Middleware(v.Middleware(v.RequireRole(role)(inner)))))
+	wantRefused(t, call(v.Middleware(v.RequireRole("Orders.Write")(inner))), 403, "insufficient_scope", "Orders.Write")
+	billing := issuer.verifier(func(c *verifier.Config) { c.Audience = "api://billing" })
+	wantRefused(t, call(v.Middleware(billing.Middleware(inner))), 401, "invalid_token", "not for this resource")
+}
+
 func TestVerifyWithoutHTTP(t *testing.T) {
 	issuer, client := newFakeIssuer(t), newProver(t)
 	v, token := issuer.verifier(), issuer.sign(client.claimsFor(issuer))

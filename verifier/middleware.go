@@ -20,11 +20,17 @@ const (
 
 type contextKey struct{}
 
+// accepted is what stands in the context of a request: its token, and who accepted it.
+type accepted struct {
+	by    *Verifier
+	token *Token
+}
+
 // FromContext returns the token of the request that Middleware or RequireRole
 // accepted. ok is false outside of them.
 func FromContext(ctx context.Context) (token *Token, ok bool) {
-	token, ok = ctx.Value(contextKey{}).(*Token)
-	return token, ok
+	a, ok := ctx.Value(contextKey{}).(accepted)
+	return a.token, ok
 }
 
 // Middleware lets requests through that carry a token which VerifyRequest accepts,
@@ -33,12 +39,16 @@ func FromContext(ctx context.Context) (token *Token, ok bool) {
 // RFC 9449 section 7.1 say, 503 if the token could not be judged.
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a, ok := r.Context().Value(contextKey{}).(accepted); ok && a.by == v {
+			next.ServeHTTP(w, r) // within another Middleware: a proof is accepted once only
+			return
+		}
 		token, err := v.authenticate(w, r)
 		if err != nil {
 			v.answer(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, token)))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, accepted{v, token})))
 	})
 }
 

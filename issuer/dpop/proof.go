@@ -55,7 +55,8 @@ func ParseHeader(values []string) (*Proof, error) {
 
 // Parse reads a proof: a JWT of typ dpop+jwt with the claims jti, htm, htu and
 // iat, signed with an asymmetric algorithm, and in its header the public key that
-// is for it (RFC 9449 section 4.3, checks 2 to 6). The signature is not verified.
+// is for it (RFC 9449 section 4.3, checks 2 to 5, and 7). The signature is not
+// verified.
 func Parse(raw string) (*Proof, error) {
 	if len(raw) > MaxBytes {
 		return nil, fmt.Errorf("the DPoP proof has %d bytes, at most %d are accepted", len(raw), MaxBytes)
@@ -113,7 +114,7 @@ func (p *Proof) readMember(name, value []byte) error {
 func (p *Proof) Ends() time.Time { return p.IssuedAt.Add(MaxAge + Leeway) }
 
 // Verify verifies the signature with the proof's own key (RFC 9449 section 4.3,
-// check 7).
+// check 6).
 func (p *Proof) Verify() error {
 	if err := p.jws.Verify(); err != nil {
 		return fmt.Errorf("the DPoP proof is not accepted: %w", err)
