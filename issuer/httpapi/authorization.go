@@ -54,9 +54,10 @@ func parseBasic(values []string) (user, password string, ok bool) {
 	if !ok {
 		return "", "", false
 	}
-	if user, ok = unescape(user); !ok || user == "" {
+	user, userOK := unescape(user)
+	password, passwordOK := unescape(password)
+	if !userOK || !passwordOK || user == "" {
 		return "", "", false
 	}
-	password, ok = unescape(password)
-	return user, password, ok
+	return user, password, true
 }

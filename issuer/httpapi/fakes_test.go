@@ -90,3 +90,11 @@ func (w *fakeWorkloads) change(f func()) {
 	defer w.mu.Unlock()
 	f()
 }
+
+// recordEndpoint gives everybody a token, and keeps what endpoint was called.
+func recordEndpoint(to *[]string) fakeService {
+	return func(r tokenservice.Request, _ *tokenservice.Event) (tokenservice.Answer, *oauth.Error) {
+		*to = append(*to, r.Presented.Endpoint)
+		return tokenservice.Answer{AccessToken: "x"}, nil
+	}
+}
