@@ -196,13 +196,13 @@ type RotationPolicy string
 // expected one. Wildcards mean nothing here.
 //
 // +kubebuilder:validation:XValidation:rule="[has(self.dn), has(self.dns), has(self.uri), has(self.ip), has(self.email)].filter(x, x).size() == 1",message="spec.subject names exactly one of dn, dns, uri, ip and email"
+// +kubebuilder:validation:XValidation:rule="self.caBundle.contains('-----BEGIN CERTIFICATE-----')",message="spec.subject.caBundle is PEM-encoded; it begins with -----BEGIN CERTIFICATE-----"
+// +kubebuilder:validation:XValidation:rule="!self.caBundle.contains('PRIVATE KEY')",message="spec.subject.caBundle holds a private key; everyone who may read this object could read it. Put only certificates here, and replace the key"
 type SubjectSource struct {
 	// caBundle is the PEM-encoded CA certificates that are trusted for this client.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
-	// +kubebuilder:validation:XValidation:rule="self.contains('-----BEGIN CERTIFICATE-----')",message="spec.subject.caBundle is PEM-encoded; it begins with -----BEGIN CERTIFICATE-----"
-	// +kubebuilder:validation:XValidation:rule="!self.contains('PRIVATE KEY')",message="spec.subject.caBundle holds a private key; everyone who may read this object could read it. Put only certificates here, and replace the key"
 	CABundle string `json:"caBundle"`
 	// dn is the expected subject distinguished name, as RFC 4514 writes it
 	// (tls_client_auth_subject_dn), for example CN=checkout,O=Shop.

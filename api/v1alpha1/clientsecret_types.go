@@ -4,8 +4,10 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // ClientSecretCredential accepts secrets of 256 bits that Lanyard makes, stores in a
 // Secret of the client's namespace and replaces before they expire. Nobody chooses one.
+// Delete the Secret to have the next made within ten minutes; what it held works on until it
+// ends, beside the next. Remove clientSecret to end all of them at once.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !has(self.lifetime) || !self.renewBefore.matches('^([0-9]{1,6}(s|m|h))+$') || !self.lifetime.matches('^([0-9]{1,6}(s|m|h))+$') || duration(self.renewBefore) < duration(self.lifetime)",message="renewBefore must be shorter than lifetime"
+// +kubebuilder:validation:XValidation:rule="!has(self.renewBefore) || !has(self.lifetime) || !self.renewBefore.matches('^([0-9]{1,6}(s|m|h))+$') || !self.lifetime.matches('^([0-9]{1,6}(s|m|h))+$') || duration(self.renewBefore) + duration(self.renewBefore) <= duration(self.lifetime)",message="renewBefore must be at most half of lifetime, because at most two secrets work at once"
 type ClientSecretCredential struct {
 	// methods lists how the secret may be sent: client_secret_basic, in the
 	// Authorization header; client_secret_post, in the form (RFC 6749 section 2.3.1).
@@ -25,7 +27,8 @@ type ClientSecretCredential struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="secretName cannot be changed; remove clientSecret, and add it again with another name"
 	SecretName string `json:"secretName"`
 
-	// lifetime is how long one secret works, 1h to 8760h, default 720h.
+	// lifetime is how long a secret works that is made from now on, 1h to 8760h,
+	// default 720h.
 	//
 	// +optional
 	// +kubebuilder:default="720h"
@@ -35,7 +38,7 @@ type ClientSecretCredential struct {
 	Lifetime *metav1.Duration `json:"lifetime,omitempty"`
 
 	// renewBefore is how long before its end a secret is followed by the next; both
-	// work in between. At least 30m; default a third of lifetime.
+	// work in between. At least 30m, at most half of lifetime; default a third of it.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string

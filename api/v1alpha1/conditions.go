@@ -23,7 +23,9 @@ const (
 	ConditionIssuing = "Issuing"
 
 	// ConditionClientSecret, on OAuthClient with spec.authentication.clientSecret: a
-	// secret works and stands in its Secret.
+	// secret works and stands in its Secret. Ready does not speak of it, as it does not
+	// of certificates: a client can have several ways to authenticate, and each says by
+	// itself whether it works.
 	//
 	// True: ClientSecretIssued. False: ClientSecretsDisabled, SecretNameInUse, Rejected.
 	ConditionClientSecret = "ClientSecretReady"

@@ -21,8 +21,14 @@ type TokenRevocation struct {
 // TokenRevocationSpec lists the revoked tokens.
 //
 // +kubebuilder:validation:XValidation:rule="self == oldSelf",message="a TokenRevocation cannot be changed; create another"
+// +kubebuilder:validation:XValidation:rule="self.tokens.all(t, t.expiresAt <= self.expiresAt)",message="spec.expiresAt is when the last of the tokens ends; one of them ends later"
 type TokenRevocationSpec struct {
 	// expiresAt is when the last of the tokens ends, and this object with it.
+	//
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	ExpiresAt metav1.Time `json:"expiresAt"`
 
 	// tokens that are revoked.
@@ -46,6 +52,11 @@ type RevokedToken struct {
 	// +kubebuilder:validation:MaxLength=64
 	JTI string `json:"jti"`
 	// expiresAt is when the token ends.
+	//
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=date-time
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	ExpiresAt metav1.Time `json:"expiresAt"`
 }
 

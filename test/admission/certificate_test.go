@@ -29,7 +29,7 @@ func TestClientCertificate(t *testing.T) {
 		"certificateRef":                             {both(unset("issuance"), set("certificateRef", spec{"name": "checkout"})), ""},
 		"issuance and certificateRef":                {set("certificateRef", spec{"name": "checkout"}), sources},
 		"pem":                                        {both(unset("issuance"), set("pem", certificatePEM)), ""},
-		"subject, which comes later":                 {both(unset("issuance"), set("subject", spec{"caBundle": certificatePEM, "dns": "x"})), "does not serve the source subject yet"},
+		"subject":                                    {both(unset("issuance"), set("subject", spec{"caBundle": certificatePEM, "dns": "x"})), ""},
 		"all four sources":                           {both(set("certificateRef", spec{"name": "x"}), set("pem", certificatePEM), set("subject", spec{"caBundle": "x"})), sources},
 		"pem that is no certificate":                 {both(unset("issuance"), set("pem", "MIIB")), "begins with -----BEGIN CERTIFICATE-----"},
 		"pem that is empty":                          {both(unset("issuance"), set("pem", "")), "spec.pem"},
@@ -74,6 +74,38 @@ func TestClientCertificate(t *testing.T) {
 		creates(t, "ClientCertificate", issued)
 }
 
+func TestSubject(t *testing.T) {
+	matched := func() spec {
+		return spec{"clientRef": spec{"name": "checkout"}, "subject": spec{"caBundle": certificatePEM, "dns": "checkout.shop.svc"}}
+	}
+	named := func(kind, value string) func(spec) { return both(unset("subject.dns"), set("subject."+kind, value)) }
+	const one = "exactly one of dn, dns, uri, ip and email"
+	table{
+		"a DNS name":                   {nothing, ""},
+		"a distinguished name":         {named("dn", "CN=checkout,O=Shop"), ""},
+		"a URI":                        {named("uri", "spiffe://cluster.local/ns/shop/sa/checkout"), ""},
+		"an IP address":                {named("ip", "2001:db8::1"), ""},
+		"an email address":             {named("email", "checkout@example.com"), ""},
+		"no name":                      {unset("subject.dns"), one},
+		"two names":                    {set("subject.uri", "spiffe://x/y"), one},
+		"a name that is empty":         {set("subject.dns", ""), "spec.subject.dns"},
+		"an empty name beside another": {set("subject.email", ""), "spec.subject.email"},
+		"a name that is too long":      {set("subject.dns", strings.Repeat("a", 254)), "Too long"},
+		"no bundle":                    {unset("subject.caBundle"), "caBundle: Required value"},
+		"a bundle that is none":        {set("subject.caBundle", "MIIB"), "begins with -----BEGIN CERTIFICATE-----"},
+		"a bundle with a private key":  {set("subject.caBundle", certificatePEM+"-----BEGIN PRIVATE KEY-----\nMIIB\n"), "caBundle holds a private key"},
+		"a bundle of many":             {set("subject.caBundle", strings.Repeat(certificatePEM, 1000)), ""},
+		"a bundle that is too long":    {set("subject.caBundle", strings.Repeat(certificatePEM, 1200)), "Too long"},
+		"beside a pem":                 {set("pem", certificatePEM), "exactly one source"},
+	}.creates(t, "ClientCertificate", matched)
+	table{
+		"another name":            {set("subject.dns", "other"), ""},
+		"a private key is added":  {set("subject.caBundle", certificatePEM+"-----BEGIN PRIVATE KEY-----"), "holds a private key"},
+		"a second name is added":  {set("subject.ip", "192.0.2.1"), one},
+		"another source takes it": {both(unset("subject"), set("pem", certificatePEM)), ""},
+	}.updates(t, "ClientCertificate", matched)
+}
+
 func TestClientCertificateChanges(t *testing.T) {
 	table{
 		"everything else changes":           {both(set("issuance.secretName", "other"), set("overlap", "1h")), ""},
@@ -94,18 +126,20 @@ func TestRefusedPrivateKeyIsNotRepeated(t *testing.T) {
 	for sentence, pem := range map[string]string{
 		"a key alone":               "-----BEGIN EC PRIVATE KEY-----\n" + key + "\n-----END EC PRIVATE KEY-----\n",
 		"a key after a certificate": certificatePEM + "-----BEGIN EC PRIVATE KEY-----\n" + key + "\n-----END EC PRIVATE KEY-----\n",
-		"a key that is too long":    "-----BEGIN PRIVATE KEY-----\n" + strings.Repeat(key+"\n", 1000),
+		"a key that is too long":    "-----BEGIN PRIVATE KEY-----\n" + strings.Repeat(key+"\n", 3000),
 		"a key without its frame":   key,
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			s := issued()
-			both(unset("issuance"), set("pem", pem))(s)
-			err := env.Client.Create(t.Context(), object("ClientCertificate", namespace, s))
-			if err == nil {
-				t.Fatal("accepted")
-			}
-			if strings.Contains(err.Error(), key) {
-				t.Errorf("the refusal repeats the key: %v", err)
+			for _, field := range []string{"pem", "subject.caBundle"} {
+				s := issued()
+				both(unset("issuance"), set(field, pem))(s)
+				err := env.Client.Create(t.Context(), object("ClientCertificate", namespace, s))
+				if err == nil {
+					t.Fatalf("%s: accepted", field)
+				}
+				if strings.Contains(err.Error(), key) {
+					t.Errorf("%s: the refusal repeats the key: %v", field, err)
+				}
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-// Package admission proves, on a real API server, what the schemas of the five kinds
+// Package admission proves, on a real API server, what the schemas of the kinds
 // accept, what they refuse and in which words, and that nothing that they accept can
 // break a client that reads it: an object that cannot work never stops another.
 package admission
@@ -94,6 +94,7 @@ func readable(t *testing.T, kind, namespace string) {
 		"ProtectedResource": &v1alpha1.ProtectedResourceList{},
 		"AppRole":           &v1alpha1.AppRoleList{},
 		"AppRoleAssignment": &v1alpha1.AppRoleAssignmentList{},
+		"TokenRevocation":   &v1alpha1.TokenRevocationList{},
 	}
 	if err := env.Client.List(t.Context(), lists[kind], client.InNamespace(namespace)); err != nil {
 		t.Errorf("what was accepted cannot be read any more: %v", err)

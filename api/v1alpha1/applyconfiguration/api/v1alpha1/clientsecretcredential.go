@@ -12,6 +12,8 @@ import (
 //
 // ClientSecretCredential accepts secrets of 256 bits that Lanyard makes, stores in a
 // Secret of the client's namespace and replaces before they expire. Nobody chooses one.
+// Delete the Secret to have the next made within ten minutes; what it held works on until it
+// ends, beside the next. Remove clientSecret to end all of them at once.
 type ClientSecretCredentialApplyConfiguration struct {
 	// methods lists how the secret may be sent: client_secret_basic, in the
 	// Authorization header; client_secret_post, in the form (RFC 6749 section 2.3.1).
@@ -20,10 +22,11 @@ type ClientSecretCredentialApplyConfiguration struct {
 	// client-secret. One that exists already and is not Lanyard's is never touched.
 	// It cannot be changed.
 	SecretName *string `json:"secretName,omitempty"`
-	// lifetime is how long one secret works, 1h to 8760h, default 720h.
+	// lifetime is how long a secret works that is made from now on, 1h to 8760h,
+	// default 720h.
 	Lifetime *v1.Duration `json:"lifetime,omitempty"`
 	// renewBefore is how long before its end a secret is followed by the next; both
-	// work in between. At least 30m; default a third of lifetime.
+	// work in between. At least 30m, at most half of lifetime; default a third of it.
 	RenewBefore *v1.Duration `json:"renewBefore,omitempty"`
 }
 
