@@ -56,7 +56,7 @@ func ready(f facts, o outcome, secrets []v1alpha1.ClientSecretStatus, enabled bo
 	default:
 		return metav1.Condition{
 			Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonClientSecretIssued,
-			Message: fmt.Sprintf("Secret %s holds a client secret that works until %s; the next one is made at %s. Delete the Secret to have it made now: what it held works on until it ends, beside the next",
+			Message: fmt.Sprintf("Secret %s holds a client secret that works until %s; the next one is made at %s. To have it made within 10 minutes delete the Secret: what it held works on until it ends",
 				name, written(secrets[0].ExpiresAt.Time), written(due(wanted, secrets[0]))),
 		}
 	}

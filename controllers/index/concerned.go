@@ -122,6 +122,13 @@ func (f Finder) Clients(ctx context.Context, o client.Object) (Keys, error) {
 			return nil, err
 		}
 		keys.add(disputed(o, rivals)...)
+		for _, a := range o.Spec.Authentication.ServiceAccounts {
+			clients, err := f.clientsWith(ctx, types.NamespacedName{Namespace: o.Namespace, Name: a.Name})
+			if err != nil {
+				return nil, err
+			}
+			keys.add(sharing(o, clients)...)
+		}
 		return keys, nil
 	case *v1alpha1.AppRoleAssignment:
 		if ref := o.Spec.ClientRef; ref != nil {
@@ -230,6 +237,22 @@ func disputed[T client.Object](o T, rivals []T) []types.NamespacedName {
 		return nil
 	}
 	return names(rivals)
+}
+
+// sharing returns the clients whose status speaks of o because they list the same
+// service account: each names the oldest of the others, so that only the two oldest of
+// all are ever named.
+func sharing(o *v1alpha1.OAuthClient, clients []*v1alpha1.OAuthClient) []types.NamespacedName {
+	before := 0
+	for _, c := range clients {
+		if rules.Older(c, o) {
+			before++
+		}
+	}
+	if before > 1 {
+		return nil
+	}
+	return names(clients)
 }
 
 func asked(c *v1alpha1.OAuthClient) []types.NamespacedName {

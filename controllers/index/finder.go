@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -125,6 +126,29 @@ func (f Finder) rivalRoles(ctx context.Context, r *v1alpha1.AppRole) ([]*v1alpha
 func (f Finder) ClientHolder(ctx context.Context, c *v1alpha1.OAuthClient) (*v1alpha1.OAuthClient, error) {
 	rivals, err := f.rivalClients(ctx, c)
 	return oldest(rivals), err
+}
+
+// clientsWith returns the clients of a namespace that list a service account.
+func (f Finder) clientsWith(ctx context.Context, account types.NamespacedName) ([]*v1alpha1.OAuthClient, error) {
+	var list v1alpha1.OAuthClientList
+	err := f.Reader.List(ctx, &list, client.InNamespace(account.Namespace), client.MatchingFields{ClientServiceAccount: account.Name}, client.UnsafeDisableDeepCopy)
+	return present(list.Items), err
+}
+
+// Sharing returns the oldest other client that lists a service account of c as well,
+// and that service account; nil if there is none.
+func (f Finder) Sharing(ctx context.Context, c *v1alpha1.OAuthClient) (*v1alpha1.OAuthClient, string, error) {
+	for _, a := range c.Spec.Authentication.ServiceAccounts {
+		clients, err := f.clientsWith(ctx, types.NamespacedName{Namespace: c.Namespace, Name: a.Name})
+		if err != nil {
+			return nil, "", err
+		}
+		others := slices.DeleteFunc(clients, func(other *v1alpha1.OAuthClient) bool { return other.UID == c.UID })
+		if len(others) > 0 {
+			return oldest(others), a.Name, nil
+		}
+	}
+	return nil, "", nil
 }
 
 // ResourceHolder returns the resource that holds the identifier of r.

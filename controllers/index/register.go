@@ -17,6 +17,9 @@ const (
 	ClientID = "lanyard.clientID"
 	// ClientRole finds OAuthClients by a role that they ask for, as namespace/name.
 	ClientRole = "lanyard.clientRole"
+	// ClientServiceAccount finds OAuthClients by a service account that they list,
+	// within a namespace.
+	ClientServiceAccount = "lanyard.clientServiceAccount"
 	// ResourceIdentifier finds ProtectedResources by their identifier.
 	ResourceIdentifier = "lanyard.resourceIdentifier"
 	// RoleResource finds AppRoles by their resource's name, within a namespace.
@@ -44,6 +47,13 @@ func Register(ctx context.Context, mgr ctrl.Manager) error {
 				roles = append(roles, r.Namespace+"/"+r.Name)
 			}
 			return roles
+		})},
+		{&v1alpha1.OAuthClient{}, ClientServiceAccount, of(func(c *v1alpha1.OAuthClient) []string {
+			var names []string
+			for _, a := range c.Spec.Authentication.ServiceAccounts {
+				names = append(names, a.Name)
+			}
+			return names
 		})},
 		{&v1alpha1.ProtectedResource{}, ResourceIdentifier, of(func(r *v1alpha1.ProtectedResource) []string {
 			return []string{r.Spec.Identifier}

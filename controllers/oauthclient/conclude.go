@@ -44,9 +44,18 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.OAuthClientStatus {
 		s.Roles = append(s.Roles, role)
 	}
 	s.RolesGranted = fmt.Sprintf("%d/%d", granted, len(d.grants))
-	s.Conditions = status.Ready(c.Status.Conditions, d.verdict, c.Generation, now)
+	s.Conditions = status.Ready(c.Status.Conditions, ready(f, d), c.Generation, now)
 	s.Conditions = status.Set(s.Conditions, rolesGranted(s.Roles, granted, c.Generation), now)
 	return s
+}
+
+// ready is the verdict on the client, and what its owner should know although it works.
+func ready(f facts, d decision) rules.Verdict {
+	verdict := d.verdict
+	if verdict.OK && f.sharer != nil {
+		verdict.Message += fmt.Sprintf("; requests with a token of service account %s must send client_id, because OAuthClient %s lists it, too", f.account, f.sharer.Name)
+	}
+	return verdict
 }
 
 // severity is the order in which what is not granted is named, the most severe

@@ -16,6 +16,10 @@ type facts struct {
 	namespace *rules.Namespace      // nil: not seen yet
 	holder    *v1alpha1.OAuthClient
 	roles     []roleFacts // of spec.roles, in order
+
+	// sharer is another client that lists the service account named account, too.
+	sharer  *v1alpha1.OAuthClient
+	account string
 }
 
 type roleFacts struct {
@@ -34,6 +38,9 @@ func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (fac
 		return facts{}, err
 	}
 	if f.holder, err = r.find.ClientHolder(ctx, c); err != nil {
+		return facts{}, err
+	}
+	if f.sharer, f.account, err = r.find.Sharing(ctx, c); err != nil {
 		return facts{}, err
 	}
 	for _, ref := range c.Spec.Roles {

@@ -87,6 +87,38 @@ func TestSuspension(t *testing.T) {
 	awaitReady(t, resource)
 }
 
+// Both are told, and each hears of the other's end.
+func TestSharedServiceAccountsAreSaid(t *testing.T) {
+	shop := env.Namespace(t, nil, nil).Name
+	run(t, shop)
+	share := func(name string) *v1alpha1.OAuthClient {
+		c := newClient(shop, name)
+		c.Spec.Authentication.ServiceAccounts = append(c.Spec.Authentication.ServiceAccounts, v1alpha1.ServiceAccountCredential{Name: "shared"})
+		return create(t, c)
+	}
+	a := share(first)
+	awaitReason(t, a, v1alpha1.ReasonReady, "")
+	b := share(second)
+	const says = "with a token of service account shared must send client_id, because OAuthClient "
+	awaitReason(t, a, v1alpha1.ReasonReady, says+second)
+	awaitReason(t, b, v1alpha1.ReasonReady, says+first)
+	change(t, b, func(c *v1alpha1.OAuthClient) {
+		c.Spec.Authentication.ServiceAccounts = c.Spec.Authentication.ServiceAccounts[:1]
+	})
+	alone := "the client can ask for tokens as " + shop + "/"
+	for _, c := range []*v1alpha1.OAuthClient{a, b} {
+		testenv.Eventually(t, func(ctx context.Context) error {
+			if err := env.Client.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+				return err
+			}
+			if got := c.Status.Conditions[0].Message; got != alone+c.Name {
+				return errors.New(got)
+			}
+			return nil
+		})
+	}
+}
+
 func TestIdentifiers(t *testing.T) {
 	shop, orders, evil := env.Namespace(t, nil, nil).Name, env.Namespace(t, nil, nil).Name, env.Namespace(t, nil, nil).Name
 	run(t, shop, orders, evil)
