@@ -55,6 +55,7 @@ func declareSteps() []step {
 // The objects of the story.
 const (
 	shop     = "shop"
+	orders   = "orders"
 	clientID = "shop/checkout"
 	scope    = "api://orders/.default"
 )
@@ -153,7 +154,7 @@ func (s *story) startPod(ctx context.Context) error {
 	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/checkout-pod.yaml"); err != nil {
 		return err
 	}
-	if err := s.requestAssertion(ctx, "checkout", "1h", assertionFile); err != nil {
+	if err := s.requestAssertion(ctx, shop, "checkout", "1h", assertionFile); err != nil {
 		return err
 	}
 	return s.showAssertion(assertionFile)
@@ -161,14 +162,14 @@ func (s *story) startPod(ctx context.Context) error {
 
 // requestAssertion has Kubernetes make a token for the pod <account>-0, for the issuer, and
 // keeps it in a file. It says that the pod runs, as the kubelet would.
-func (s *story) requestAssertion(ctx context.Context, account, duration, file string) error {
+func (s *story) requestAssertion(ctx context.Context, namespace, account, duration, file string) error {
 	pod := account + "-0"
-	err := s.showKubectl(ctx, "patch", "-n", shop, "pod", pod, "--subresource=status", "-p", `{"status":{"phase":"Running"}}`)
+	err := s.showKubectl(ctx, "patch", "-n", namespace, "pod", pod, "--subresource=status", "-p", `{"status":{"phase":"Running"}}`)
 	if err != nil {
 		return err
 	}
 	args := []string{
-		"create", "token", account, "-n", shop, "--audience=" + s.issuer, "--duration=" + duration,
+		"create", "token", account, "-n", namespace, "--audience=" + s.issuer, "--duration=" + duration,
 		"--bound-object-kind=Pod", "--bound-object-name=" + pod,
 	}
 	s.tell.command("kubectl " + shellWords(args) + " > " + s.typed(file))
@@ -190,7 +191,7 @@ func (s *story) reset(ctx context.Context) error {
 	s.tell.line("the story was told here before: removing its objects")
 	return s.tell.working("removing", func() error {
 		// A step must never succeed with what an earlier telling was given.
-		if err := errors.Join(os.RemoveAll(s.path(checkout)), os.RemoveAll(s.path(packing))); err != nil {
+		if err := errors.Join(os.RemoveAll(s.path(checkout)), os.RemoveAll(s.path(packing)), os.RemoveAll(s.path(ordersAPI))); err != nil {
 			return err
 		}
 		for _, args := range [][]string{
@@ -199,7 +200,8 @@ func (s *story) reset(ctx context.Context) error {
 			{"-n", shop, "secrets", "checkout-mtls", "packing-mtls"},
 			{"-n", shop, "oauthclients", "checkout", "packing"},
 			{"-n", shop, "pods", "checkout-0", "packing-0"},
-			{"-n", "orders", "approleassignments/checkout-reads-orders", "approles/orders-read", "protectedresources/orders"},
+			{"-n", orders, "oauthclients/orders-api", "pods/orders-api-0"},
+			{"-n", orders, "approleassignments/checkout-reads-orders", "approles/orders-read", "protectedresources/orders"},
 			{"-n", "payments", "protectedresources", "payments"},
 		} {
 			if _, err := s.kubectl(ctx, append([]string{"delete", "--ignore-not-found"}, args...)...); err != nil {

@@ -11,10 +11,17 @@ func endSteps() []step {
 	return []step{
 		{
 			chapter: "Ended: suspended, or gone",
-			title:   "The client is suspended",
-			text: "Something looks wrong with checkout. One field ends new tokens for it; those that it has end within " +
-				"their few minutes.",
-			want: "the issuer refuses within a second: HTTP 401 invalid_client, number 20001, because of Suspended",
+			title:   "The orders API asks what a token is worth",
+			text: "An API that checks tokens by itself accepts them until they end. One that wants to know sooner asks the issuer " +
+				"(introspection, RFC 7662), as a client of its own. It is told of tokens for its own namespace, and of no others.",
+			want: "HTTP 200 and active: true, with what the token says",
+			do:   (*story).introspect,
+		},
+		{
+			title: "The client is suspended",
+			text: "Something looks wrong with checkout. One field ends new tokens for it, and what those are worth that it has. " +
+				"An API that does not ask accepts them for their few minutes.",
+			want: "within a second the issuer refuses (HTTP 401 invalid_client, number 20001, because of Suspended), and says that the token is inactive",
 			do: func(s *story, ctx context.Context) error {
 				if err := s.suspend(ctx, true); err != nil {
 					return err
@@ -41,7 +48,7 @@ func endSteps() []step {
 			title: "The pod is gone",
 			text: "The token of the pod says that it is good for nearly an hour more. But its pod is no more, and the issuer " +
 				"watches pods: what was bound to it is worth nothing now, wherever it was copied to.",
-			want: "the issuer refuses within a second: HTTP 401 invalid_client, number 20001, because of pod_gone",
+			want: "within a second the issuer refuses (HTTP 401 invalid_client, number 20001, because of pod_gone), and says that the token is inactive",
 			do: func(s *story, ctx context.Context) error {
 				if err := s.showKubectl(ctx, "delete", "-n", shop, "pod", "checkout-0"); err != nil {
 					return err
@@ -63,7 +70,8 @@ func (s *story) suspend(ctx context.Context, suspended bool) error {
 	return s.showKubectl(ctx, "patch", "-n", shop, "oauthclient", "checkout", "--type=merge", "-p", fmt.Sprintf(`{"spec":{"suspend":%t}}`, suspended))
 }
 
-// endsAtOnce checks that checkout is served no more, for that reason, and says how soon.
+// endsAtOnce checks that checkout is served no more, for that reason, and that its token is worth
+// nothing any more, and says how soon.
 func (s *story) endsAtOnce(ctx context.Context, reason string) error {
 	a, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), func(a answer) error {
 		return a.refusedWith(401, "invalid_client", notAccepted)
@@ -72,14 +80,17 @@ func (s *story) endsAtOnce(ctx context.Context, reason string) error {
 		return err
 	}
 	s.tell.line("refused %s after kubectl returned", took.Round(time.Millisecond))
-	return s.because(ctx, a, reason)
+	if err := s.because(ctx, a, reason); err != nil {
+		return err
+	}
+	return s.inactiveAtOnce(ctx)
 }
 
 func (s *story) nextPod(ctx context.Context) error {
 	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/checkout-pod.yaml"); err != nil {
 		return err
 	}
-	if err := s.requestAssertion(ctx, "checkout", "24h", assertionFile); err != nil {
+	if err := s.requestAssertion(ctx, shop, "checkout", "24h", assertionFile); err != nil {
 		return err
 	}
 	a, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), answer.ok)

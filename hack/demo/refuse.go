@@ -114,7 +114,7 @@ func (s *story) neighbour(ctx context.Context) error {
 	if err := s.exportSecret(ctx, shop, "packing-mtls", packing); err != nil {
 		return err
 	}
-	return s.requestAssertion(ctx, "packing", "1h", packingAssertion)
+	return s.requestAssertion(ctx, shop, "packing", "1h", packingAssertion)
 }
 
 func (s *story) otherServiceAccount(ctx context.Context) error {

@@ -147,7 +147,7 @@ func (d *Demo) show(a answer) {
 			body[i].value = json.RawMessage(strconv.Quote(token[:20] + "..." + token[len(token)-8:]))
 		}
 	}
-	d.tell.saw(body.commented(nil, time.Time{}))
+	d.tell.saw(body.commented(nil, time.Now()))
 }
 
 // problem is an OAuth error answer.
