@@ -26,7 +26,8 @@ func (x *exchange) outcome() string {
 // report writes the one event of a request. It holds no token, assertion or
 // secret: x has none of them.
 func (a *API) report(ctx context.Context, x *exchange) {
-	level, message := slog.LevelInfo, ""
+	level := slog.LevelInfo
+	var message string
 	switch x.endpoint {
 	case endpointToken:
 		message = "token request"
