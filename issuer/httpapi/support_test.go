@@ -12,6 +12,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
@@ -96,6 +97,10 @@ func peerOf(c tls.Certificate) rules.Peer {
 		panic(err)
 	}
 	return rules.PeerOf([]*x509.Certificate{leaf})
+}
+
+func pemOf(c tls.Certificate) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}))
 }
 
 func thumbprintOf(c tls.Certificate) string { return jose.X5TS256(c.Certificate[0]) }
@@ -278,8 +283,9 @@ func newHouse(t testing.TB, edits ...func(*httpapi.Config)) *house {
 	h.declare()
 	h.running = start(t, func(issuer string, now func() time.Time, c *httpapi.Config) {
 		c.Keys, c.Health, c.Sizes = h.keys, h.health, h.registry.Sizes
+		authenticator := &clientauth.Authenticator{Registry: h.registry, Cluster: h.cluster, Workloads: h.workloads, Audience: issuer, Replay: replay.New(1000, 100)}
 		c.Service = &tokenservice.Service{
-			Authenticator: &clientauth.Authenticator{Registry: h.registry, Cluster: h.cluster, Workloads: h.workloads, Audience: issuer},
+			Authenticator: authenticator,
 			Registry:      h.registry,
 			Minter:        &mint.Minter{Issuer: issuer, Keys: h.keys, Random: rand.Reader},
 			Replay:        replay.New(1000, 100),
@@ -289,6 +295,7 @@ func newHouse(t testing.TB, edits ...func(*httpapi.Config)) *house {
 		for _, edit := range edits {
 			edit(c)
 		}
+		authenticator.Secrets = c.Secrets
 	}, httpapi.ServerConfig{})
 	return h
 }
