@@ -31,7 +31,7 @@ func authority(t *testing.T) (*x509.Certificate, func(dns string) rules.Peer) {
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "workload-ca"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	make := func(template *x509.Certificate) *x509.Certificate {
+	certify := func(template *x509.Certificate) *x509.Certificate {
 		der, err := x509.CreateCertificate(rand.Reader, template, ca, key.Public(), key)
 		if err != nil {
 			t.Fatal(err)
@@ -42,9 +42,9 @@ func authority(t *testing.T) (*x509.Certificate, func(dns string) rules.Peer) {
 		}
 		return made
 	}
-	ca = make(ca)
+	ca = certify(ca)
 	return ca, func(dns string) rules.Peer {
-		return rules.PeerOf([]*x509.Certificate{make(&x509.Certificate{
+		return rules.PeerOf([]*x509.Certificate{certify(&x509.Certificate{
 			SerialNumber: big.NewInt(2), NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Minute), DNSNames: []string{dns},
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		})})
