@@ -10,10 +10,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -59,6 +61,8 @@ func TestEndpoints(t *testing.T) {
 	t.Run("Oracle's form", s.oracle)
 	t.Run("Entra's form", s.entra)
 	t.Run("DPoP", s.dpop)
+	t.Run("client secrets", s.secrets)
+	t.Run("metadata", s.metadata)
 	t.Run("introspection", s.introspection)
 	t.Run("who may introspect", s.introspectors)
 	t.Run("revocation", s.revocation)
@@ -69,17 +73,21 @@ func newStage(t *testing.T) *stage {
 	s := &stage{env: testenv.New(t, testenv.Options{CertManager: true}), dir: t.TempDir(), roots: x509.NewCertPool()}
 	s.env.Kubectl(t, "apply", "-f", "config/default/namespace.yaml")
 	s.env.Kubectl(t, "apply", "-k", "config/rbac")
+	for _, file := range []string{"role.yaml", "policy.yaml"} {
+		s.env.Kubectl(t, "apply", "-f", "config/components/client-secrets/"+file)
+	}
 	s.writeCertificate(t)
 
 	s.control = s.start(t, "controller", "--allowed-issuers=ClusterIssuer/"+testenv.WorkloadCA,
-		"--metrics-listen=0", "--health-listen=0", "--leader-elect=false")
-	for range 2 {
+		"--metrics-listen=0", "--health-listen=0", "--leader-elect=false", "--client-secrets")
+	// The second issuer is of an installation without client secrets.
+	for _, extra := range [][]string{{"--client-secrets", "--mtls-url=https://mtls.example"}, nil} {
 		public, ops := freePort(t), freePort(t)
 		if s.url == "" {
 			s.url = "https://" + public
 		}
-		issuer := s.start(t, "issuer", "--issuer-url="+s.url, "--listen="+public, "--ops-listen="+ops, "--shutdown-delay=0s",
-			"--tls-cert="+filepath.Join(s.dir, "tls.crt"), "--tls-key="+filepath.Join(s.dir, "tls.key"))
+		issuer := s.start(t, "issuer", append(extra, "--issuer-url="+s.url, "--listen="+public, "--ops-listen="+ops, "--shutdown-delay=0s",
+			"--tls-cert="+filepath.Join(s.dir, "tls.crt"), "--tls-key="+filepath.Join(s.dir, "tls.key"))...)
 		issuer.base, issuer.ops = "https://"+public, "http://"+ops
 		s.issuers = append(s.issuers, issuer)
 	}
@@ -132,6 +140,23 @@ func (p *program) ready(ctx context.Context) error {
 		return fmt.Errorf("/readyz: %s\n%s", resp.Status, p.log.end())
 	}
 	return nil
+}
+
+// get reads one of a program's documents.
+func (s *stage) get(t *testing.T, url string) []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	check(t, err)
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS12}}}
+	resp, err := c.Do(req)
+	check(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	check(t, err)
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %s %s", url, resp.Status, body)
+	}
+	return body
 }
 
 // writeCertificate makes the issuers' own certificate.
