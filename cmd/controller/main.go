@@ -1,11 +1,14 @@
 // Command controller reconciles Lanyard's kinds: it judges clients, resources, roles
-// and assignments, has cert-manager make client certificates and pins them, and
-// rotates the issuer's signing keys. One replica works at a time; others wait.
+// and assignments, has cert-manager make client certificates and pins them, rotates the
+// issuer's signing keys, and removes revocations of tokens that have ended. One replica
+// works at a time; others wait.
 //
 // It reads Lanyard's kinds, the metadata of namespaces, and cert-manager's
 // Certificates and CertificateRequests. It writes the status of Lanyard's kinds,
 // Certificates that it made itself, events, its Lease, and one Secret: the signing
-// keys in its own namespace, the only Secret that it may read.
+// keys in its own namespace, the only Secret that it may read. With --client-secrets it
+// also creates and patches the Secrets of clients that list clientSecret; a policy holds
+// it to those.
 package main
 
 import (

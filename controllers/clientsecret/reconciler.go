@@ -17,8 +17,12 @@ import (
 	"github.com/lanyard-dev/lanyard/controllers/status"
 )
 
-// soon is when to look again after somebody else wrote first.
-const soon = 100 * time.Millisecond
+const (
+	// soon is when to look again after somebody else wrote first.
+	soon = 100 * time.Millisecond
+	// attempts is how often one conclusion is written.
+	attempts = 5
+)
 
 type reconciler struct {
 	enabled  bool
@@ -46,20 +50,52 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 			return ctrl.Result{RequeueAfter: soon}, nil
 		}
 	}
-	before := f.client
-	after := before.DeepCopy()
-	after.Status = conclude(f, d, o, r.enabled, now)
-	if !equality.Semantic.DeepEqual(before.Status, after.Status) {
+	after, written, err := r.write(ctx, f, d, o, now)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !written {
+		return ctrl.Result{RequeueAfter: soon}, nil // nothing may tell us of what came in between
+	}
+	return ctrl.Result{RequeueAfter: next(f, after, now)}, nil
+}
+
+// write concludes, and writes the status. The controller that judges a client writes the
+// other part of it at the same moments: where only that has changed, the conclusion
+// stands and is written again, or each would cost a secret.
+func (r *reconciler) write(ctx context.Context, f facts, d decision, o outcome, now time.Time) (v1alpha1.OAuthClientStatus, bool, error) {
+	decided := f.client
+	for range attempts {
+		before := f.client
+		after := before.DeepCopy()
+		after.Status = conclude(f, d, o, r.enabled, now)
+		concluded := after.Status
+		if equality.Semantic.DeepEqual(before.Status, after.Status) {
+			return concluded, true, nil
+		}
 		written, err := status.Write(ctx, r.writer, before, after)
 		if err != nil {
-			return ctrl.Result{}, err
+			return concluded, false, err
 		}
-		if !written {
-			return ctrl.Result{RequeueAfter: soon}, nil // another part of the status has changed; nothing may tell us
+		if written {
+			r.tell(before, after, d, o)
+			return concluded, true, nil
 		}
-		r.tell(before, after, d, o)
+		fresh := &v1alpha1.OAuthClient{}
+		if ok, err := r.live.Get(ctx, client.ObjectKeyFromObject(before), fresh); !ok {
+			return concluded, false, err
+		}
+		if fresh.UID != decided.UID || !equality.Semantic.DeepEqual(basis(fresh), basis(decided)) {
+			break
+		}
+		f.client = fresh
 	}
-	return ctrl.Result{RequeueAfter: next(f, after.Status, now)}, nil
+	return v1alpha1.OAuthClientStatus{}, false, nil
+}
+
+// basis is what a decision about secrets rests on.
+func basis(c *v1alpha1.OAuthClient) []any {
+	return []any{c.Spec.Authentication.ClientSecret, c.Status.ClientSecrets}
 }
 
 func (r *reconciler) tell(before, after *v1alpha1.OAuthClient, d decision, o outcome) {
