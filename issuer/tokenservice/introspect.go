@@ -35,11 +35,10 @@ type Introspection struct {
 // and learns of tokens for the resources of its own namespace, and of its own.
 func (s *Service) Introspect(ctx context.Context, r IntrospectionRequest, event *Event) (Introspection, *oauth.Error) {
 	now := s.Now()
-	event.ClientID, event.Thumbprint = r.Presented.ClientID, r.Presented.Peer.Thumbprint
 	if r.Token == "" {
 		return Introspection{}, oauth.NewError(oauth.ErrMissingParameter, "token is missing; send the access token in the body")
 	}
-	caller, refusal := s.authenticate(ctx, r.Presented, r.Admit, now, event)
+	caller, refusal := s.caller(ctx, r.Presented, r.Admit, now, event)
 	if refusal != nil {
 		return Introspection{}, refusal
 	}

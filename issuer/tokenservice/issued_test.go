@@ -248,6 +248,36 @@ func TestRefusesIntrospection(t *testing.T) {
 	}
 }
 
+// Who proves itself by other means, and comes with a certificate that is not its own,
+// is refused at every endpoint.
+func TestRefusesCertificateOfAnotherBesideASecret(t *testing.T) {
+	w := newWhole(t)
+	w.Authenticator.Secrets = true
+	sum := sha256.Sum256([]byte("secret"))
+	c := first(t, w.Service, "shop/checkout").DeepCopy()
+	c.Spec.Authentication.ClientSecret = &v1alpha1.ClientSecretCredential{Methods: []v1alpha1.ClientSecretMethod{v1alpha1.MethodClientSecretPost}}
+	c.Status.ClientSecrets = []v1alpha1.ClientSecretStatus{{
+		Hash: "sha256:" + base64.RawURLEncoding.EncodeToString(sum[:]), ExpiresAt: metav1.NewTime(now.Add(time.Hour)),
+	}}
+	w.Registry.ApplyClient(c)
+	for pin, want := range map[string]oauth.Number{pinned: 0, ownersPin: oauth.ErrCertificateNotPinned} {
+		who := as("shop/checkout", pin)
+		who.Secret, who.SecretMethod = "secret", oauth.AuthClientSecretPost
+		_, issue := w.Issue(t.Context(), request(func(r *tokenservice.Request) { r.Presented = who }), &tokenservice.Event{})
+		_, introspect := w.Introspect(t.Context(), tokenservice.IntrospectionRequest{Presented: who, Token: "x"}, &tokenservice.Event{})
+		revoke := w.Revoke(t.Context(), tokenservice.RevocationRequest{Presented: who, Token: "x"}, &tokenservice.Event{})
+		for name, refusal := range map[string]*oauth.Error{"issue": issue, "introspect": introspect, "revoke": revoke} {
+			var got oauth.Number
+			if refusal != nil {
+				got = refusal.Number
+			}
+			if got != want {
+				t.Errorf("%s with %s: %v, want %d", name, pin, refusal, want)
+			}
+		}
+	}
+}
+
 func TestRevoke(t *testing.T) {
 	w := newWhole(t)
 	revoke := func(who clientauth.Presented, token string) (oauth.Number, string) {

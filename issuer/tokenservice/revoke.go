@@ -37,11 +37,10 @@ type Revocations interface {
 // no error (RFC 7009 section 2.2): it is what the client wanted.
 func (s *Service) Revoke(ctx context.Context, r RevocationRequest, event *Event) *oauth.Error {
 	now := s.Now()
-	event.ClientID, event.Thumbprint = r.Presented.ClientID, r.Presented.Peer.Thumbprint
 	if r.Token == "" {
 		return oauth.NewError(oauth.ErrMissingParameter, "token is missing; send the access token in the body")
 	}
-	caller, refusal := s.authenticate(ctx, r.Presented, r.Admit, now, event)
+	caller, refusal := s.caller(ctx, r.Presented, r.Admit, now, event)
 	if refusal != nil {
 		return refusal
 	}

@@ -157,6 +157,20 @@ func (s *Service) authenticate(ctx context.Context, p clientauth.Presented, admi
 	return client, nil
 }
 
+// caller authenticates who asks about a token. Here, too, a certificate that is not
+// the client's is never passed over.
+func (s *Service) caller(ctx context.Context, p clientauth.Presented, admit func(string) *oauth.Error, now time.Time, event *Event) (clientauth.Client, *oauth.Error) {
+	event.ClientID, event.Thumbprint = p.ClientID, p.Peer.Thumbprint
+	client, refusal := s.authenticate(ctx, p, admit, now, event)
+	if refusal != nil || p.Peer.IsZero() {
+		return client, refusal
+	}
+	if _, ok := rules.LivePin(client.Object, s.Registry.Certificates(client.Object), p.Peer, now); !ok {
+		return clientauth.Client{}, oauth.NewError(oauth.ErrCertificateNotPinned, "")
+	}
+	return client, nil
+}
+
 // parse checks the parameters that no look-up is needed for.
 func parse(r Request) (rules.Ask, *oauth.Error) {
 	switch {
