@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -18,9 +19,14 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 )
 
-// authority is the CA of the issuer's own certificate, which every client is told to trust.
+// authority is the CA of the servers' certificate, which every client is told to trust, and
+// of the certificates of the client pki.
 type authority struct {
 	certificate *x509.Certificate
 	key         crypto.Signer
@@ -36,9 +42,9 @@ type pair struct {
 // x5t is the thumbprint as x5t#S256 has it (RFC 8705 section 3.1).
 func (p pair) x5t() string { return base64.RawURLEncoding.EncodeToString(p.thumbprint[:]) }
 
-func (w *world) caFile() string { return w.path("issuer-ca.crt") }
+func (w *world) caFile() string { return w.path("ca.crt") }
 
-// makeServerCertificate makes the certificate that the issuer serves with, and its CA.
+// makeServerCertificate makes the certificate that issuer and orders API serve with, and its CA.
 func (w *world) makeServerCertificate() error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -58,10 +64,10 @@ func (w *world) makeServerCertificate() error {
 	if err := os.WriteFile(w.caFile(), w.ca.pem, 0o600); err != nil {
 		return err
 	}
-	server := certificateTemplate("lanyard-issuer")
+	server := certificateTemplate("server")
 	server.DNSNames, server.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	return w.writePair("issuer", server, certificate, key)
+	return w.writePair("server", server, certificate, key)
 }
 
 func certificateTemplate(name string) *x509.Certificate {
@@ -93,6 +99,48 @@ func (w *world) writePair(name string, template, parent *x509.Certificate, signe
 		os.WriteFile(w.path(name+".crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600),
 		os.WriteFile(w.path(name+".key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), 0o600),
 	)
+}
+
+// importCertificates declares what was made elsewhere: certificates that are pinned, and a CA
+// with the name that its certificates must have.
+func (w *world) importCertificates(ctx context.Context) error {
+	for _, name := range []string{"assertion", "dpop", "self-signed"} {
+		if err := w.writePair(name, certificateTemplate(name), nil, nil); err != nil {
+			return err
+		}
+		text, err := os.ReadFile(w.path(name + ".crt"))
+		if err != nil {
+			return err
+		}
+		if err := w.kube.Create(ctx, clientCertificate(name, v1alpha1.ClientCertificateSpec{PEM: string(text)})); err != nil {
+			return err
+		}
+	}
+	const host = "pki.shop.example"
+	subject := &v1alpha1.SubjectSource{CABundle: string(w.ca.pem), DNS: host}
+	if err := w.kube.Create(ctx, clientCertificate("pki", v1alpha1.ClientCertificateSpec{Subject: subject})); err != nil {
+		return err
+	}
+	for name, dns := range map[string]string{"pki": host, "pki-stranger": "other.shop.example"} {
+		leaf := certificateTemplate(name)
+		leaf.DNSNames, leaf.ExtKeyUsage = []string{dns}, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+		if err := w.writePair(name, leaf, w.ca.certificate, w.ca.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clientCertificate is for the client of the shop that has the same name.
+func clientCertificate(name string, spec v1alpha1.ClientCertificateSpec) *v1alpha1.ClientCertificate {
+	spec.ClientRef.Name = name
+	return &v1alpha1.ClientCertificate{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}, Spec: spec}
+}
+
+// imported is a certificate of importCertificates.
+func (w *world) imported(t *testing.T, name string) pair {
+	t.Helper()
+	return readPair(t, w.path(name+".crt"), w.path(name+".key"))
 }
 
 // issued is the certificate of cert-manager in a Secret of the shop, as a pod would mount it.

@@ -119,6 +119,13 @@ func (o outcome) refused(t *testing.T) string {
 	return o.failed
 }
 
+func wantInError(t *testing.T, says, want string) {
+	t.Helper()
+	if !strings.Contains(says, want) {
+		t.Errorf("the error does not say %s:\n%s", want, says)
+	}
+}
+
 // checkToken looks at what a token answer and the token in it say. What the token must say is
 // given; what differs each time is not compared.
 func checkToken(t *testing.T, answer object, want object) {

@@ -7,27 +7,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/lanyard-dev/lanyard/hack/cluster"
 )
 
-const systemNamespace = "lanyard-system"
-
-// build makes Lanyard's programs, and the clients in Go, which are a module of their own.
+// build makes Lanyard's programs, the orders API, and the clients in Go, which are a module of their own.
 func (w *world) build(ctx context.Context) error {
 	bin := w.path("bin") + string(os.PathSeparator)
 	return errors.Join(
-		goBuild(ctx, w.root, bin, "./cmd/controller", "./cmd/issuer"),
+		goBuild(ctx, w.root, bin, "./cmd/controller", "./cmd/issuer", "./test/orders/cmd/orders"),
 		goBuild(ctx, filepath.Join(w.root, "test", "interop", "go"), bin, "./..."),
 	)
 }
@@ -49,6 +44,8 @@ func (w *world) install(ctx context.Context) error {
 		{"apply", "-f", "config/default/namespace.yaml"},
 		{"apply", "--server-side", "-k", "config/crd"},
 		{"apply", "-k", "config/rbac"},
+		// Client secrets are off unless an installation adds this.
+		{"apply", "-f", "config/components/client-secrets/role.yaml", "-f", "config/components/client-secrets/policy.yaml"},
 		{"apply", "-f", workloadCA},
 		{"wait", "--for=condition=Established", "-f", "config/crd/bases"},
 		{"wait", "--for=condition=Ready", "--timeout=60s", "-f", workloadCA},
@@ -56,67 +53,6 @@ func (w *world) install(ctx context.Context) error {
 		if _, err := w.kubectl(ctx, args...); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// startPrograms runs controller and issuer, each as its service account.
-func (w *world) startPrograms(ctx context.Context) error {
-	metrics, err1 := cluster.Port(w.dir, "controller-metrics")
-	health, err2 := cluster.Port(w.dir, "controller-health")
-	ops, err3 := cluster.Port(w.dir, "issuer-ops")
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return err
-	}
-	_, listen, _ := strings.Cut(w.issuer, "://")
-	programs := []struct {
-		name, ready string
-		args        []string
-	}{
-		{"controller", "http://" + address(health) + "/readyz", []string{
-			"--allowed-issuers=ClusterIssuer/workload-ca",
-			"--metrics-listen=" + address(metrics), "--health-listen=" + address(health),
-		}},
-		{"issuer", "http://" + address(ops) + "/readyz", []string{
-			"--issuer-url=" + w.issuer, "--listen=" + listen, "--ops-listen=" + address(ops),
-			"--tls-cert=" + w.path("issuer.crt"), "--tls-key=" + w.path("issuer.key"), "--shutdown-delay=0s",
-		}},
-	}
-	for _, p := range programs {
-		kubeconfig := w.path("pki", "lanyard-"+p.name+".kubeconfig")
-		err := w.cluster.UserKubeconfig(kubeconfig, "system:serviceaccount:"+systemNamespace+":lanyard-"+p.name,
-			"system:serviceaccounts", "system:serviceaccounts:"+systemNamespace, "system:authenticated")
-		if err != nil {
-			return err
-		}
-		args := append([]string{"--kubeconfig=" + kubeconfig, "--namespace=" + systemNamespace}, p.args...)
-		err = w.cluster.Supervisor().StartProcess(ctx, cluster.Process{Name: p.name, Path: w.path("bin", p.name), Args: args})
-		if err != nil {
-			return err
-		}
-	}
-	for _, p := range programs {
-		check := func(ctx context.Context) error { return answers(ctx, p.ready) }
-		if err := w.cluster.Supervisor().WaitReady(ctx, p.name, check); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func answers(ctx context.Context, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		body, err := io.ReadAll(io.LimitReader(response.Body, 4096))
-		return errors.Join(fmt.Errorf("%s answers %s: %s", url, response.Status, body), err)
 	}
 	return nil
 }
@@ -131,6 +67,9 @@ func (w *world) declare(ctx context.Context) error {
 		if _, err := w.kubectl(ctx, "apply", "-f", filepath.Join("test", "interop", manifest)); err != nil {
 			return err
 		}
+	}
+	if err := w.importCertificates(ctx); err != nil {
+		return err
 	}
 	for _, args := range [][]string{
 		{"wait", "--for=condition=Ready", "--timeout=60s", "-A", "--all", "protectedresources,approles,approleassignments,clientcertificates,oauthclients"},
@@ -159,9 +98,22 @@ func (w *world) kubectl(ctx context.Context, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// secret returns what a pod would mount of a Secret of the shop, once it is there.
+// clientSecret is what the controller has put into the Secret of a client.
+func (w *world) clientSecret(t *testing.T, namespace, name string) string {
+	t.Helper()
+	data, err := w.secret(t.Context(), namespace, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := string(data["client-id"]); id != namespace+"/"+name {
+		t.Errorf("client-id in the Secret is %q", id)
+	}
+	return string(data["client-secret"])
+}
+
+// secret returns what a pod would mount of a Secret, once it is there.
 func (w *world) secret(ctx context.Context, namespace, name string) (map[string][]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var secret corev1.Secret
 	for {

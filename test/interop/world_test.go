@@ -14,9 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/hack/cluster"
@@ -31,6 +33,7 @@ type world struct {
 	kube    client.Client
 	ca      authority
 	issuer  string // URL
+	orders  string // URL of the orders API
 }
 
 // lanyard is the one that serves all tests.
@@ -76,11 +79,13 @@ func (w *world) start(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	port, err := cluster.Port(w.dir, "issuer")
-	if err != nil {
-		return err
+	for name, url := range map[string]*string{"issuer": &w.issuer, "orders": &w.orders} {
+		port, err := cluster.Port(w.dir, name)
+		if err != nil {
+			return err
+		}
+		*url = "https://" + address(port)
 	}
-	w.issuer = "https://" + address(port)
 	if err := errors.Join(w.makeServerCertificate(), w.writeAuthenticationConfig(), w.build(ctx)); err != nil {
 		return err
 	}
@@ -126,7 +131,7 @@ func (w *world) connect() error {
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return err
 	}
-	w.kube, err = client.New(config, client.Options{Scheme: scheme})
+	w.kube, err = client.New(config, client.Options{Scheme: scheme, Log: logr.New(ctrllog.NullLogSink{})})
 	return err
 }
 

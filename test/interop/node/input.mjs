@@ -1,7 +1,8 @@
 // What every program here begins and ends with: one JSON document on standard input, because
 // secrets do not belong on a command line, and one JSON document for each step on standard output.
+import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
-import { webcrypto } from 'node:crypto'
+import { createPrivateKey, webcrypto } from 'node:crypto'
 
 // Node.js 18 has Web Cryptography, and does not yet offer it as a global.
 globalThis.crypto ??= webcrypto
@@ -9,6 +10,11 @@ globalThis.CryptoKey ??= webcrypto.CryptoKey
 
 export async function input() {
   return JSON.parse(await text(process.stdin))
+}
+
+// pkcs8 reads a key as Web Cryptography takes it; cert-manager writes others, too.
+export function pkcs8(path) {
+  return createPrivateKey(readFileSync(path)).export({ type: 'pkcs8', format: 'pem' })
 }
 
 export function tell(step, values) {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { importPKCS8 } from 'jose'
 import * as client from 'openid-client'
 import * as undici from 'undici'
-import { main, tell } from './input.mjs'
+import { main, pkcs8, tell } from './input.mjs'
 
 async function authentication({ method, secret, key, kid, alg }) {
   switch (method) {
@@ -14,7 +14,7 @@ async function authentication({ method, secret, key, kid, alg }) {
     case 'client_secret_post':
       return client.ClientSecretPost(secret)
     case 'private_key_jwt':
-      return client.PrivateKeyJwt({ key: await importPKCS8(readFileSync(key, 'utf8'), alg), kid })
+      return client.PrivateKeyJwt({ key: await importPKCS8(pkcs8(key), alg), kid })
     case 'tls_client_auth':
       return client.TlsClientAuth()
     default:
