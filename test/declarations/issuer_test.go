@@ -33,17 +33,26 @@ import (
 // the same API server that the controllers read.
 type issuer struct{ service *tokenservice.Service }
 
-// newIssuer runs an issuer until the test ends.
+// issuerURL is the issuer identifier.
+const issuerURL = "https://issuer.example"
+
+// newIssuer runs an issuer with a key of its own until the test ends.
 func newIssuer(t *testing.T) issuer {
 	t.Helper()
-	const url = "https://issuer.example"
-	known, keys := registry.New("cluster.local"), mint.NewKeys()
+	keys := mint.NewKeys()
 	if err := keys.Set(ring(t)); err != nil {
 		t.Fatal(err)
 	}
+	return runIssuer(t, keys, "default", "none", time.Now)
+}
+
+// runIssuer runs an issuer until the test ends. Its keys are those of a Secret.
+func runIssuer(t *testing.T, keys *mint.Keys, namespace, secret string, now func() time.Time) issuer {
+	t.Helper()
+	known := registry.New("cluster.local")
 	cluster, err := kube.New(kube.Config{
 		REST: env.Config, Registry: known, Keys: keys,
-		Namespace: "default", SigningKeySecret: "none", ControllerLease: "none",
+		Namespace: namespace, SigningKeySecret: secret, ControllerLease: "none",
 		MaxStaleness: time.Hour, Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil)), Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
@@ -60,10 +69,10 @@ func newIssuer(t *testing.T) issuer {
 		return nil
 	})
 	return issuer{&tokenservice.Service{
-		Authenticator: &clientauth.Authenticator{Registry: known, Cluster: cluster.Keys, Workloads: cluster.Workloads, Audience: url},
+		Authenticator: &clientauth.Authenticator{Registry: known, Cluster: cluster.Keys, Workloads: cluster.Workloads, Audience: issuerURL},
 		Registry:      known,
-		Minter:        &mint.Minter{Issuer: url, Keys: keys, Random: rand.Reader},
-		Now:           time.Now,
+		Minter:        &mint.Minter{Issuer: issuerURL, Keys: keys, Random: rand.Reader},
+		Now:           now,
 	}}
 }
 
@@ -107,15 +116,24 @@ func pin(t *testing.T, c *v1alpha1.OAuthClient) *v1alpha1.ClientCertificate {
 	return cc
 }
 
+// presented is what every client here presents.
+func presented(clientID string) clientauth.Presented {
+	return clientauth.Presented{ClientID: clientID, Peer: rules.Peer{Thumbprint: thumbprint()}}
+}
+
 // ask asks for a token with every role that the client has, and returns the roles.
 func (i issuer) ask(ctx context.Context, clientID, identifier string) ([]string, *oauth.Error) {
+	_, roles, refusal := i.token(ctx, clientID, identifier)
+	return roles, refusal
+}
+
+// token returns the token, too.
+func (i issuer) token(ctx context.Context, clientID, identifier string) (token string, roles []string, refusal *oauth.Error) {
 	var event tokenservice.Event
-	_, refusal := i.service.Issue(ctx, tokenservice.Request{
-		GrantType: oauth.GrantClientCredentials,
-		Presented: clientauth.Presented{ClientID: clientID, Peer: rules.Peer{Thumbprint: thumbprint()}},
-		Scope:     identifier + "/.default",
+	answer, refusal := i.service.Issue(ctx, tokenservice.Request{
+		GrantType: oauth.GrantClientCredentials, Presented: presented(clientID), Scope: identifier + "/.default",
 	}, &event)
-	return event.Roles, refusal
+	return answer.AccessToken, event.Roles, refusal
 }
 
 // awaitRoles waits until the issuer gives a token with these roles.

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,26 +36,40 @@ func (c *clock) set(t time.Time) { c.unix.Store(t.Unix()) }
 // house is a namespace in which two controllers at once keep the signing keys.
 type house struct {
 	namespace string
+	user      *rest.Config
 	clock     clock
 	metrics   *prometheus.Registry
 }
 
 func newHouse(t *testing.T, algorithm keyring.Algorithm, controllers int) *house {
 	t.Helper()
-	h := &house{namespace: env.Namespace(t, nil, nil).Name}
-	h.clock.set(time.Now())
-	user := controller(t, h.namespace)
+	h := emptyHouse(t)
 	for range controllers {
-		h.metrics = prometheus.NewRegistry()
-		env.Manager(t, user, func(mgr ctrl.Manager) error {
-			schedule := keyring.DefaultSchedule()
-			schedule.Algorithm = algorithm
-			return signingkeys.SetupWithManager(mgr, signingkeys.Config{
-				Namespace: h.namespace, Schedule: schedule, Now: h.clock.now, Random: rand.Reader, Metrics: h.metrics,
-			})
-		}, h.namespace)
+		h.run(t, algorithm)
 	}
 	return h
+}
+
+// emptyHouse has no controller yet.
+func emptyHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{namespace: env.Namespace(t, nil, nil).Name}
+	h.user = controller(t, h.namespace)
+	h.clock.set(time.Now())
+	return h
+}
+
+// run runs a controller with --signing-algorithm until the test ends.
+func (h *house) run(t *testing.T, algorithm keyring.Algorithm) {
+	t.Helper()
+	h.metrics = prometheus.NewRegistry()
+	env.Manager(t, h.user, func(mgr ctrl.Manager) error {
+		schedule := keyring.DefaultSchedule()
+		schedule.Algorithm = algorithm
+		return signingkeys.SetupWithManager(mgr, signingkeys.Config{
+			Namespace: h.namespace, Schedule: schedule, Now: h.clock.now, Random: rand.Reader, Metrics: h.metrics,
+		})
+	}, h.namespace)
 }
 
 func (h *house) secret() *corev1.Secret {
