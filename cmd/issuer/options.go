@@ -31,6 +31,8 @@ type Options struct {
 	PeerBurst             int
 	ClientBurst           int
 	MaxConnections        int
+	StrangerRate          float64
+	StrangerBurst         int
 	ShutdownDelay         time.Duration
 	ClientSecrets         bool
 	MTLSURL               string
@@ -61,6 +63,8 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.Float64Var(&o.ClientRate, "client-rate", 1000, "token requests a second that one client may make; 0: no limit")
 	f.IntVar(&o.ClientBurst, "client-burst", 2000, "token requests that one client may make at once")
 	f.IntVar(&o.MaxConnections, "max-connections", httpapi.DefaultMaxConnections, "connections at the same time; beyond them those are closed over which no token was given, oldest first")
+	f.Float64Var(&o.StrangerRate, "stranger-rate", 5, "connections a second that one address may open without getting a token, or ten times as many requests; beyond it they wait before the handshake; 0: no limit")
+	f.IntVar(&o.StrangerBurst, "stranger-burst", 50, "connections that one address may open at once without having got a token")
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve on after SIGTERM, not ready, until no more requests are sent here")
 	f.BoolVar(&o.ClientSecrets, "client-secrets", false, "serve client_secret_basic and client_secret_post to clients that list them; the controller needs the same flag to make secrets")
 	f.StringVar(&o.MTLSURL, "mtls-url", "", "what the URLs of the endpoints begin with for clients that use certificates (mtls_endpoint_aliases of RFC 8705), where another host asks for them; it must lead here")
@@ -135,6 +139,8 @@ func (o *Options) validateLimits(wrong func(flag string, value any, want string)
 		{"peer-burst", float64(o.PeerBurst)},
 		{"client-rate", o.ClientRate},
 		{"client-burst", float64(o.ClientBurst)},
+		{"stranger-rate", o.StrangerRate},
+		{"stranger-burst", float64(o.StrangerBurst)},
 		{"shutdown-delay", o.ShutdownDelay.Seconds()},
 	} {
 		if n.value < 0 {

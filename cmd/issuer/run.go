@@ -61,7 +61,11 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 		return err
 	}
 	health := &health{cluster: cluster}
-	server := httpapi.NewServer(api, httpapi.ServerConfig{GetCertificate: own.get, MaxConnections: o.MaxConnections})
+	server := httpapi.NewServer(api, httpapi.ServerConfig{
+		GetCertificate: own.get,
+		MaxConnections: o.MaxConnections,
+		Strangers:      httpapi.Rate{PerSecond: o.StrangerRate, Burst: o.StrangerBurst},
+	})
 	ops := httpapi.NewOpsServer(httpapi.NewOps(health, metrics, log), time.Now, log)
 
 	// What is known of the cluster is kept up to date until the last request is answered.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,8 @@ import (
 // there are too many, strangers go first, so that they keep no client out. A quarter
 // of the places is for strangers, though: every client begins as one.
 type connections struct {
-	now func() time.Time
+	now        func() time.Time
+	allowances *allowances
 	// maxAge closes a connection whatever it does; from retireAge on it is told to
 	// close with the next answer.
 	maxAge, retireAge time.Duration
@@ -32,15 +34,20 @@ type connections struct {
 type connection struct {
 	owner    *connections
 	conn     net.Conn
+	network  netip.Addr
 	retires  time.Time
 	end      *time.Timer
 	held     int           // bytes of requests that have not been answered
+	spent    float64       // of its network's allowance, as a stranger
+	paid     int           // bytes that may come before more is spent
 	stranger *list.Element // nil once a token was given
+	asked    atomic.Bool
+	client   atomic.Bool   // a token was given
 	idle     *list.Element // nil while a request is served, and for strangers
 }
 
-func newConnections(now func() time.Time, maxAge time.Duration, limit int) *connections {
-	return &connections{now: now, maxAge: maxAge, retireAge: maxAge * 4 / 5, max: limit, all: map[net.Conn]*connection{}, idle: list.New()}
+func newConnections(now func() time.Time, maxAge time.Duration, limit int, strangers Rate) *connections {
+	return &connections{now: now, allowances: newAllowances(strangers), maxAge: maxAge, retireAge: maxAge * 4 / 5, max: limit, all: map[net.Conn]*connection{}, idle: list.New()}
 }
 
 type connectionKey struct{}
@@ -61,8 +68,46 @@ func (c *connection) proven() {
 	}
 	c.owner.mu.Lock()
 	defer c.owner.mu.Unlock()
+	c.client.Store(true)
+	if c.spent > 0 {
+		c.owner.allowances.giveBack(c.network, c.spent, c.owner.now())
+		c.spent = 0
+	}
 	c.owner.greet(c)
 	c.owner.answered(c)
+}
+
+// asks says that a request came over c, and returns false if strangers of its network
+// may send no more. The first of a connection is paid for.
+func (c *connection) asks() bool {
+	if c.client.Load() || !c.asked.Swap(true) {
+		return true
+	}
+	c.owner.mu.Lock()
+	defer c.owner.mu.Unlock()
+	return c.spend(1.0 / requestsPerConnection)
+}
+
+// spend takes cost of the allowance of a stranger's network, and returns false if
+// there is too little left.
+func (c *connection) spend(cost float64) bool {
+	if !c.owner.allowances.take(c.network, cost, c.owner.now()) {
+		return false
+	}
+	c.spent += cost
+	return true
+}
+
+// bound is the handler that lets strangers ask h as much as they may. Who asks more
+// is cut off: an answer would cost as much as what is to be saved.
+func (s *connections) bound(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c := connectionOf(r); c != nil && !c.asks() {
+			go func() { _ = c.conn.Close() }() // as in opened
+			panic(http.ErrAbortHandler)
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // opened is the server's ConnContext.
@@ -70,6 +115,9 @@ func (s *connections) opened(ctx context.Context, conn net.Conn) context.Context
 	c := &connection{
 		owner:   s,
 		conn:    conn,
+		network: networkOf(conn),
+		spent:   1,
+		paid:    bytesPerConnection,
 		retires: s.now().Add(s.retireAge),
 		end:     time.AfterFunc(s.maxAge, func() { _ = conn.Close() }),
 	}
@@ -90,7 +138,7 @@ func (s *connections) insert(c *connection) (surplus net.Conn) {
 		goes = s.surplus()
 	}
 	s.all[c.conn] = c
-	c.stranger = s.strangers.add(network(addressOf(c.conn.RemoteAddr().String())), c)
+	c.stranger = s.strangers.add(c.network, c)
 	if len(s.all) <= s.max {
 		return nil
 	}
@@ -155,6 +203,14 @@ func (s *connections) remove(c *connection) {
 	s.answered(c)
 	delete(s.all, c.conn)
 	c.end.Stop()
+}
+
+// networkOf is the network of conn's peer.
+func networkOf(conn net.Conn) netip.Addr {
+	if tcp, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
+		return network(tcp.AddrPort().Addr().Unmap())
+	}
+	return network(addressOf(conn.RemoteAddr().String()))
 }
 
 // addressOf is the address of "address:port"; the zero Addr if it is none.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 )
 
@@ -41,28 +42,42 @@ func meter(conn net.Conn, c *connection) {
 
 // Read implements net.Conn.
 func (m *metered) Read(p []byte) (int, error) {
+	c := m.of
+	if c != nil && !c.client.Load() {
+		p = p[:min(len(p), bytesPerConnection)] // what is read of a stranger is paid for piece by piece
+	}
 	n, err := m.Conn.Read(p)
-	if n > 0 && m.of != nil {
-		m.of.received(n)
+	if n > 0 && c != nil && !c.received(n) {
+		return 0, errCutOff
 	}
 	return n, err
 }
 
-// received counts n bytes that came over c. Who holds them goes if it is too much.
-func (c *connection) received(n int) {
+var errCutOff = errors.New("strangers of this network may send no more")
+
+// received counts n bytes that came over c, and returns false if strangers of its
+// network may send no more. If too much is held, who holds it goes.
+func (c *connection) received(n int) bool {
 	s := c.owner
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all[c.conn] != c {
-		return
+		return true // it is being closed
 	}
 	c.held += n
 	s.held += n
+	if c.paid -= n; c.paid < 0 && c.stranger != nil {
+		c.paid += bytesPerConnection
+		if !c.spend(1) {
+			return false
+		}
+	}
 	for s.held > maxHeld {
 		goes := s.holder()
 		s.remove(goes)
 		go func() { _ = goes.conn.Close() }() // as in opened
 	}
+	return true
 }
 
 // answered forgets what was counted: nothing of it is kept.

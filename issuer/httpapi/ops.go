@@ -41,7 +41,7 @@ func NewOps(health Health, metrics prometheus.Gatherer, log *slog.Logger) http.H
 // network to say; whoever can is bounded as on the public one.
 func NewOpsServer(handler http.Handler, now func() time.Time, log *slog.Logger) *http.Server {
 	const timeout = 5 * time.Second
-	c := newConnections(now, maxConnectionAge, maxOpsConnections)
+	c := newConnections(now, maxConnectionAge, maxOpsConnections, Rate{})
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: timeout,

@@ -37,14 +37,19 @@ type ServerConfig struct {
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 	// MaxConnections at the same time; zero: DefaultMaxConnections.
 	MaxConnections int
+	// Strangers bounds what each address may do without getting a token: connections
+	// that it opens, and ten times as many requests. Beyond it connections wait
+	// before the handshake. The zero Rate is no limit.
+	Strangers Rate
 	// MaxConnectionAge is how long a connection lives at most; zero: five minutes.
 	MaxConnectionAge time.Duration
 }
 
 // Server serves an API over TLS.
 type Server struct {
-	api  *API
-	http *http.Server
+	api         *API
+	http        *http.Server
+	connections *connections
 }
 
 // NewServer returns the server of the public port.
@@ -55,9 +60,9 @@ func NewServer(api *API, cfg ServerConfig) *Server {
 	if cfg.MaxConnectionAge == 0 {
 		cfg.MaxConnectionAge = maxConnectionAge
 	}
-	c := newConnections(api.cfg.Now, cfg.MaxConnectionAge, cfg.MaxConnections)
-	return &Server{api: api, http: &http.Server{
-		Handler:           api,
+	c := newConnections(api.cfg.Now, cfg.MaxConnectionAge, cfg.MaxConnections, cfg.Strangers)
+	return &Server{api: api, connections: c, http: &http.Server{
+		Handler:           c.bound(api),
 		TLSConfig:         tlsConfig(cfg.GetCertificate),
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
@@ -95,7 +100,10 @@ func tlsConfig(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Co
 }
 
 // Serve answers on l until Shutdown. It returns http.ErrServerClosed then.
-func (s *Server) Serve(l net.Listener) error { return s.http.ServeTLS(meteredListener{l}, "", "") }
+func (s *Server) Serve(l net.Listener) error {
+	d := newDoor(l, s.connections.allowances, s.api.cfg.Now)
+	return s.http.ServeTLS(meteredListener{d}, "", "")
+}
 
 // Shutdown stops listening, and waits for the requests that are being served until
 // ctx ends.

@@ -269,3 +269,50 @@ func TestOpsPortIsBounded(t *testing.T) {
 		t.Errorf("a header of 13 KiB got %d", resp.StatusCode)
 	}
 }
+
+// frugal is an issuer whose strangers may open five connections, and no more ever.
+// Forms that say ok get a token.
+func frugal(t *testing.T) *running {
+	t.Helper()
+	return start(t, func(_ string, _ func() time.Time, c *httpapi.Config) {
+		c.Service = fakeService(func(r tokenservice.Request, _ *tokenservice.Event) (tokenservice.Answer, *oauth.Error) {
+			if r.Presented.ClientID != "ok" {
+				return tokenservice.Answer{}, oauth.NewError(oauth.ErrIdentity, "")
+			}
+			return tokenservice.Answer{AccessToken: "x"}, nil
+		})
+	}, httpapi.ServerConfig{Strangers: httpapi.Rate{PerSecond: 1e-9, Burst: 5}})
+}
+
+// What strangers cost is bounded however they go about it; see test/load.
+func TestRefusesToServeStrangersWithoutEnd(t *testing.T) {
+	conn := dial(t, frugal(t))
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	answers := bufio.NewReader(conn)
+	for n := range 200 {
+		_, _ = io.WriteString(conn, "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n") // an error shows below
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			if n < 5 || isTimeout(err) {
+				t.Errorf("after %d requests: %v", n, err)
+			}
+			return
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+	t.Error("200 requests were answered")
+}
+
+// A client is no stranger: neither its requests nor its connections are counted.
+func TestClientsAreServedWithoutEnd(t *testing.T) {
+	s := frugal(t)
+	kept := client(t)
+	for range 100 {
+		for _, c := range []*http.Client{kept, client(t)} {
+			if r := send(t, c, request(t, http.MethodPost, s.url+"/oauth2/token", "grant_type=client_credentials&client_id=ok", nil)); r.status != http.StatusOK {
+				t.Fatalf("got %d %s", r.status, r.raw)
+			}
+		}
+	}
+}

@@ -49,6 +49,7 @@ type honestJob struct {
 	Target  target
 	Times   times
 	Clients []stand.Client
+	PID     int // of the server
 }
 
 // tokens is what honest clients got, a second.
@@ -57,6 +58,8 @@ type tokens struct {
 	KeptBefore, KeptDuring, NewBefore, NewDuring float64
 	// Failed are requests without a token, during the attack.
 	Failed int
+	// ShareBefore and ShareDuring are all tokens a second of the server's processor time.
+	ShareBefore, ShareDuring float64
 }
 
 // honestNetworks are 127.0.1.1 and so on.
@@ -110,13 +113,25 @@ func runHonest(ctx context.Context, j honestJob) (tokens, error) {
 			h.hangUp()
 		})
 	}
+	var cpu [4]time.Duration
+	for i, at := range []time.Time{j.Times.Begin, j.Times.Attack, j.Times.Settled, j.Times.End} {
+		time.Sleep(time.Until(at))
+		if cpu[i], err = stand.CPUTime(j.PID); err != nil {
+			return tokens{}, err
+		}
+	}
 	all.Wait()
+	share := func(a, b *atomic.Int64, used time.Duration) float64 {
+		return float64(a.Load()+b.Load()) / max(used, time.Millisecond).Seconds()
+	}
 	rate := func(n *atomic.Int64, from, to time.Time) float64 { return float64(n.Load()) / to.Sub(from).Seconds() }
 	t := j.Times
 	return tokens{
 		KeptBefore: rate(&counts.before, t.Begin, t.Attack), KeptDuring: rate(&counts.during, t.Settled, t.End),
 		NewBefore: rate(&counts.newBefore, t.Begin, t.Attack), NewDuring: rate(&counts.newDuring, t.Settled, t.End),
-		Failed: int(counts.failed.Load()),
+		ShareBefore: share(&counts.before, &counts.newBefore, cpu[1]-cpu[0]),
+		ShareDuring: share(&counts.during, &counts.newDuring, cpu[3]-cpu[2]),
+		Failed:      int(counts.failed.Load()),
 	}, errors.Join(failures...)
 }
 

@@ -72,7 +72,7 @@ func play(ctx context.Context, o options, f stand.Fixture, a attack, server stri
 		return result{}, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	s, err := stand.Start(ctx, server, serverCore, f, dir, "")
+	s, err := stand.Start(ctx, server, serverCore, f, dir, o.profiles)
 	if err != nil {
 		return result{}, err
 	}
@@ -93,7 +93,7 @@ func play(ctx context.Context, o options, f stand.Fixture, a attack, server stri
 	r = result{attack: a, server: server}
 	honest := make(chan error, 1)
 	go func() {
-		honest <- stand.Ask(ctx, taskHonest, loadCore, honestJob{at, t, f.Some(honestClients, stand.MTLS)}, &r.tokens)
+		honest <- stand.Ask(ctx, taskHonest, loadCore, honestJob{at, t, f.Some(honestClients, stand.MTLS), s.PID()}, &r.tokens)
 	}()
 	select {
 	case err := <-honest:
@@ -139,7 +139,7 @@ func missed(results []result) error {
 func table(out io.Writer, results []result) {
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "attack\tserver\tkept/s\tduring\tratio\tnew/s\tduring\tratio\tfailed\tattackers' connections\tMiB\t\t")
+	fmt.Fprintln(w, "attack\tserver\tkept/s\tduring\tratio\tnew/s\tduring\tratio\tfailed\tof its core\tattackers' connections\tMiB\t\t")
 	for _, r := range results {
 		verdict := ""
 		if r.server == taskIssuer {
@@ -150,8 +150,8 @@ func table(out io.Writer, results []result) {
 		}
 		kept, fresh := r.kept()
 		t := r.tokens
-		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.2f\t%.0f\t%.0f\t%.2f\t%d\t%d\t%d\t%s\t\n", r.attack.name, r.server,
-			t.KeptBefore, t.KeptDuring, kept, t.NewBefore, t.NewDuring, fresh, t.Failed, r.harm.Connections, r.peak>>20, verdict)
+		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.2f\t%.0f\t%.0f\t%.2f\t%d\t%.2f\t%d\t%d\t%s\t\n", r.attack.name, r.server,
+			t.KeptBefore, t.KeptDuring, kept, t.NewBefore, t.NewDuring, fresh, t.Failed, t.ShareDuring/t.ShareBefore, r.harm.Connections, r.peak>>20, verdict)
 	}
 	_ = w.Flush() // to a terminal
 }

@@ -79,14 +79,15 @@ func task(ctx context.Context, args []string) error {
 // newIssuer has the rates that the flags of cmd/issuer have by default.
 func newIssuer(f stand.Fixture) (stand.Server, error) {
 	return stand.NewIssuer(f, stand.Limits{
-		Peer:   httpapi.Rate{PerSecond: 2000, Burst: 4000},
-		Client: httpapi.Rate{PerSecond: 1000, Burst: 2000},
+		Peer:      httpapi.Rate{PerSecond: 2000, Burst: 4000},
+		Client:    httpapi.Rate{PerSecond: 1000, Burst: 2000},
+		Strangers: httpapi.Rate{PerSecond: 5, Burst: 50},
 	})
 }
 
 // options of the program.
 type options struct {
-	only                   string
+	only, profiles         string
 	bare                   bool
 	before, settle, during time.Duration
 }
@@ -95,9 +96,10 @@ func parseOptions(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	flags.StringVar(&o.only, "only", "", "play this attack only")
+	flags.StringVar(&o.profiles, "profile", "", "a folder for profiles of the servers")
 	flags.BoolVar(&o.bare, "bare", true, "play each attack on a bare net/http server, too")
 	flags.DurationVar(&o.before, "before", 1500*time.Millisecond, "how long honest clients are measured before the attack")
-	flags.DurationVar(&o.settle, "settle", 1500*time.Millisecond, "how long the attack runs before they are measured again")
+	flags.DurationVar(&o.settle, "settle", 2000*time.Millisecond, "how long the attack runs before they are measured again")
 	flags.DurationVar(&o.during, "during", 3*time.Second, "how long they are measured during the attack")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err

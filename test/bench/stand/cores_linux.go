@@ -51,7 +51,12 @@ func OnCore(core int, start func() error) error {
 // yieldTo lets others go before a process, which must have started just now: its
 // threads inherit it.
 func yieldTo(pid int) error {
-	if err := unix.Setpriority(unix.PRIO_PROCESS, pid, 19); err != nil {
+	// The system call counts the other way round, from 40 to 1.
+	own, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err == nil {
+		err = unix.Setpriority(unix.PRIO_PROCESS, pid, min(20-own+10, 19))
+	}
+	if err != nil {
 		return fmt.Errorf("cannot lower a process's priority: %w", err)
 	}
 	return nil

@@ -56,8 +56,7 @@ func signingKeys(f Fixture, now time.Time) (*mint.Keys, error) {
 
 // Limits of an issuer, as the flags of cmd/issuer set them.
 type Limits struct {
-	Peer, Client   httpapi.Rate
-	MaxConnections int
+	Peer, Client, Strangers httpapi.Rate
 }
 
 // Unlimited are rates that are only so high that one address with a few clients never
@@ -98,7 +97,7 @@ func NewIssuer(f Fixture, l Limits) (Server, error) {
 	}
 	return httpapi.NewServer(api, httpapi.ServerConfig{
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &own, nil },
-		MaxConnections: l.MaxConnections,
+		Strangers:      l.Strangers,
 	}), nil
 }
 
