@@ -56,7 +56,9 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	api, err := newAPI(o, known, keys, cluster, proxies.trusted(o.ProxyNames), metrics, log)
+	config := apiConfig(o, known, keys, cluster, metrics, log)
+	config.Proxies = proxies.trusted(o.ProxyNames)
+	api, err := httpapi.New(config)
 	if err != nil {
 		return err
 	}
@@ -102,7 +104,7 @@ func newCluster(o Options, known *registry.Registry, keys *mint.Keys, metrics pr
 	})
 }
 
-func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.Cluster, proxies *httpapi.Proxies, metrics prometheus.Registerer, log *slog.Logger) (*httpapi.API, error) {
+func apiConfig(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.Cluster, metrics prometheus.Registerer, log *slog.Logger) httpapi.Config {
 	replayed := replay.New(o.ReplayMemory, o.ReplayQuota)
 	service := &tokenservice.Service{
 		Authenticator: &clientauth.Authenticator{
@@ -120,14 +122,13 @@ func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.
 		RevocationQuota: o.RevocationQuota,
 		Now:             time.Now,
 	}
-	return httpapi.New(httpapi.Config{
+	return httpapi.Config{
 		Issuer:    o.IssuerURL,
 		Service:   service,
 		Keys:      keys,
 		Health:    cluster,
 		MTLSURL:   o.MTLSURL,
 		Secrets:   o.ClientSecrets,
-		Proxies:   proxies,
 		PerPeer:   httpapi.Rate{PerSecond: o.PeerRate, Burst: o.PeerBurst},
 		PerClient: httpapi.Rate{PerSecond: o.ClientRate, Burst: o.ClientBurst},
 		Random:    rand.Reader,
@@ -135,7 +136,7 @@ func newAPI(o Options, known *registry.Registry, keys *mint.Keys, cluster *kube.
 		Log:       log,
 		Metrics:   metrics,
 		Sizes:     known.Sizes,
-	})
+	}
 }
 
 // health is what /readyz tells: the cluster's, until the end has begun.

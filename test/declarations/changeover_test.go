@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -134,7 +135,7 @@ func (f *traffic) awaitPublished(t *testing.T, n int) {
 	testenv.Eventually(t, func(context.Context) error {
 		body, _ := f.keys.JWKS(f.clock.now())
 		if published, err := jose.ParseJWKS(body); err != nil || len(published) != n {
-			return fmt.Errorf("%d keys are published (%v); want %d", len(published), err, n)
+			return errors.Join(fmt.Errorf("%d keys are published; want %d", len(published), n), err)
 		}
 		return nil
 	})

@@ -14,6 +14,7 @@ import (
 // held is a token that somebody holds, and what it came from.
 type held struct {
 	*world
+	t      *testing.T
 	client *v1alpha1.OAuthClient
 	pod    *corev1.Pod
 	pair   *tls.Certificate
@@ -25,7 +26,7 @@ type held struct {
 // holds has a pod fetch a token, bound to a certificate if the test is about one.
 func (s *stage) holds(t *testing.T, bound bool) *held {
 	t.Helper()
-	h := &held{world: s.newWorld(t, unbound)}
+	h := &held{world: s.newWorld(t, unbound), t: t}
 	h.client = h.world.client(t, "checkout", byAccount("checkout"), func(c *v1alpha1.OAuthClient) {
 		c.Spec.TokenBinding = v1alpha1.TokenBindingNone
 		if bound {
@@ -81,35 +82,35 @@ func (h *held) both(t *testing.T, want bool) error {
 func (s *stage) introspection(t *testing.T) {
 	for name, c := range map[string]struct {
 		bound bool
-		end   func(*testing.T, *held)
+		end   func(*held)
 	}{
-		"its client is suspended": {end: func(t *testing.T, h *held) {
-			change(t, s, h.client, func(c *v1alpha1.OAuthClient) { c.Spec.Suspend = true })
+		"its client is suspended": {end: func(h *held) {
+			change(h.t, s, h.client, func(c *v1alpha1.OAuthClient) { c.Spec.Suspend = true })
 		}},
-		"its client is deleted": {end: func(t *testing.T, h *held) { s.remove(t, h.client) }},
-		"the client's namespace is suspended": {end: func(t *testing.T, h *held) {
-			change(t, s, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: h.shop}}, func(n *corev1.Namespace) {
+		"its client is deleted": {end: func(h *held) { s.remove(h.t, h.client) }},
+		"the client's namespace is suspended": {end: func(h *held) {
+			change(h.t, s, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: h.shop}}, func(n *corev1.Namespace) {
 				n.Annotations = map[string]string{v1alpha1.AnnotationSuspend: "true"}
 			})
 		}},
-		"its pod is deleted": {end: func(t *testing.T, h *held) { s.remove(t, h.pod) }},
-		"its service account is deleted": {end: func(t *testing.T, h *held) {
-			s.remove(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: h.shop, Name: "checkout"}})
+		"its pod is deleted": {end: func(h *held) { s.remove(h.t, h.pod) }},
+		"its service account is deleted": {end: func(h *held) {
+			s.remove(h.t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: h.shop, Name: "checkout"}})
 		}},
-		"its certificate is distrusted": {bound: true, end: func(t *testing.T, h *held) {
+		"its certificate is distrusted": {bound: true, end: func(h *held) {
 			cc := &v1alpha1.ClientCertificate{ObjectMeta: metav1.ObjectMeta{Namespace: h.shop, Name: "checkout"}}
-			change(t, s, cc, func(cc *v1alpha1.ClientCertificate) {
+			change(h.t, s, cc, func(cc *v1alpha1.ClientCertificate) {
 				cc.Spec.Distrust = []v1alpha1.Thumbprint{v1alpha1.Thumbprint(thumbprint(h.pair))}
 			})
 		}},
-		"its ClientCertificate is deleted": {bound: true, end: func(t *testing.T, h *held) {
-			s.remove(t, &v1alpha1.ClientCertificate{ObjectMeta: metav1.ObjectMeta{Namespace: h.shop, Name: "checkout"}})
+		"its ClientCertificate is deleted": {bound: true, end: func(h *held) {
+			s.remove(h.t, &v1alpha1.ClientCertificate{ObjectMeta: metav1.ObjectMeta{Namespace: h.shop, Name: "checkout"}})
 		}},
-		"the assignment is deleted": {end: func(t *testing.T, h *held) {
-			s.remove(t, &v1alpha1.AppRoleAssignment{ObjectMeta: metav1.ObjectMeta{Namespace: h.orders, Name: "checkout"}})
+		"the assignment is deleted": {end: func(h *held) {
+			s.remove(h.t, &v1alpha1.AppRoleAssignment{ObjectMeta: metav1.ObjectMeta{Namespace: h.orders, Name: "checkout"}})
 		}},
-		"the role is denied": {end: func(t *testing.T, h *held) {
-			create(t, s, &v1alpha1.AppRoleAssignment{
+		"the role is denied": {end: func(h *held) {
+			create(h.t, s, &v1alpha1.AppRoleAssignment{
 				ObjectMeta: metav1.ObjectMeta{Namespace: h.orders, Name: "no"},
 				Spec: v1alpha1.AppRoleAssignmentSpec{
 					RoleRef: v1alpha1.LocalReference{Name: "read"}, Decision: v1alpha1.DecisionDenied,
@@ -117,21 +118,21 @@ func (s *stage) introspection(t *testing.T) {
 				},
 			})
 		}},
-		"the role is deleted": {end: func(t *testing.T, h *held) {
-			s.remove(t, &v1alpha1.AppRole{ObjectMeta: metav1.ObjectMeta{Namespace: h.orders, Name: "read"}})
+		"the role is deleted": {end: func(h *held) {
+			s.remove(h.t, &v1alpha1.AppRole{ObjectMeta: metav1.ObjectMeta{Namespace: h.orders, Name: "read"}})
 		}},
-		"the resource is suspended": {end: func(t *testing.T, h *held) {
+		"the resource is suspended": {end: func(h *held) {
 			r := &v1alpha1.ProtectedResource{ObjectMeta: metav1.ObjectMeta{Namespace: h.orders, Name: "orders"}}
-			change(t, s, r, func(r *v1alpha1.ProtectedResource) { r.Spec.Suspend = true })
+			change(h.t, s, r, func(r *v1alpha1.ProtectedResource) { r.Spec.Suspend = true })
 		}},
-		"the resource is deleted": {end: func(t *testing.T, h *held) {
-			s.remove(t, &v1alpha1.ProtectedResource{ObjectMeta: metav1.ObjectMeta{Namespace: h.orders, Name: "orders"}})
+		"the resource is deleted": {end: func(h *held) {
+			s.remove(h.t, &v1alpha1.ProtectedResource{ObjectMeta: metav1.ObjectMeta{Namespace: h.orders, Name: "orders"}})
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := s.holds(t, c.bound)
 			h.eventually(t, func() error { return h.both(t, true) })
-			c.end(t, h)
+			c.end(h)
 			within(t, name, func() error { return h.both(t, false) })
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -86,9 +87,7 @@ func (s *stage) send(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	for name, values := range r.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.header)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	config := &tls.Config{RootCAs: s.roots, MinVersion: tls.VersionTLS12}
 	if r.certificate != nil {

@@ -2,7 +2,7 @@ package endpoint
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"testing"
 	"time"
 
@@ -71,7 +71,7 @@ func (s *stage) revocation(t *testing.T) {
 		})
 		testenv.Eventually(t, func(ctx context.Context) error {
 			if err := s.env.Client.Get(ctx, client.ObjectKeyFromObject(old), old); !apierrors.IsNotFound(err) {
-				return fmt.Errorf("it is still there: %v", err)
+				return errors.Join(errors.New("it is still there"), err)
 			}
 			return nil
 		})

@@ -43,6 +43,8 @@ type stage struct {
 	issuers []*program
 	control *program
 	roots   *x509.CertPool
+	// proxies is the CA of the first issuer's proxies.
+	proxies authority
 }
 
 // program is one of Lanyard's, running.
@@ -66,6 +68,8 @@ func TestEndpoints(t *testing.T) {
 	t.Run("introspection", s.introspection)
 	t.Run("who may introspect", s.introspectors)
 	t.Run("revocation", s.revocation)
+	t.Run("Client-Cert", s.proxied)
+	t.Run("a dropped signing key", s.dropped)
 }
 
 func newStage(t *testing.T) *stage {
@@ -80,8 +84,14 @@ func newStage(t *testing.T) *stage {
 
 	s.control = s.start(t, "controller", "--allowed-issuers=ClusterIssuer/"+testenv.WorkloadCA,
 		"--metrics-listen=0", "--health-listen=0", "--leader-elect=false", "--client-secrets")
-	// The second issuer is of an installation without client secrets.
-	for _, extra := range [][]string{{"--client-secrets", "--mtls-url=https://mtls.example"}, nil} {
+	s.proxies = newAuthority(t)
+	proxies := filepath.Join(s.dir, "proxies.crt")
+	check(t, os.WriteFile(proxies, []byte(s.proxies.pem), 0o600))
+	// The second issuer has nothing switched on that is off by default.
+	for _, extra := range [][]string{
+		{"--client-secrets", "--mtls-url=https://mtls.example", "--client-cert-proxy-ca=" + proxies, "--client-cert-proxy-name=" + proxyName},
+		nil,
+	} {
 		public, ops := freePort(t), freePort(t)
 		if s.url == "" {
 			s.url = "https://" + public
