@@ -18,20 +18,23 @@ const (
 // is still sending, and does not wait for the rest for as long as a request may
 // take, as net/http would.
 //
-// What is left on a connection of HTTP/1.1 cannot be told from the next request, so
-// that it ends; linger does that gently. In HTTP/2 net/http resets the stream right
+// A short form has come with its headers, and is taken first, so that a client that
+// is told to come again later need not connect again. What is left on a connection of
+// HTTP/1.1 cannot be told from the next request, so that it ends; linger does that
+// gently. In HTTP/2 net/http resets the stream right
 // after the answer, and some clients forget the answer then, so that the rest is
 // taken first.
 func (x *exchange) leaveBody() {
 	switch {
 	case x.bodyRead || x.r.ContentLength == 0:
-	case x.r.ProtoMajor == 1:
+	case x.r.ProtoMajor != 1:
+		x.api.bodies.discard(x)
+	case x.r.ContentLength > 0 && x.r.ContentLength <= firstRead && x.api.bodies.discard(x):
+	default:
 		x.lingers = true
 		x.w.Header()["Connection"] = headerClose
 		// An error means that there is nothing to be gained.
 		_ = http.NewResponseController(x.w).EnableFullDuplex()
-	default:
-		x.api.bodies.discard(x)
 	}
 }
 
@@ -50,17 +53,18 @@ func (x *exchange) linger() {
 	_ = c.SetReadDeadline(past) // net/http would go on reading
 }
 
-// discard reads what is left of x's body, within bounds. Nobody waits for it, so
-// that it is done only while half of the places are free.
-func (b *bodies) discard(x *exchange) {
+// discard reads what is left of x's body, within bounds, and says whether that was
+// all that its header announced. Nobody needs it, so that it is done only while half
+// of the places are free.
+func (b *bodies) discard(x *exchange) bool {
 	reading := b.beginLast(network(x.peer), x.w)
 	if reading == nil {
-		return
+		return false
 	}
 	end := time.AfterFunc(lingerTime, func() { b.stop(reading) })
 	defer end.Stop()
-	_, _ = io.CopyN(io.Discard, x.r.Body, maxLinger)
-	b.end(reading)
+	n, _ := io.CopyN(io.Discard, x.r.Body, maxLinger)
+	return b.end(reading) && n == x.r.ContentLength
 }
 
 // beginLast is begin for a body that is thrown away: nil if half of the places are

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/lanyard-dev/lanyard/issuer/httpapi"
 )
 
 // A server that closes with bytes unread resets the connection, and the refusal is
@@ -56,6 +58,18 @@ func TestRefusalReachesWhoIsStillSending(t *testing.T) {
 				t.Errorf("got %d %s, %v; want %d with its body", resp.StatusCode, answer, err, c.want)
 			}
 		})
+	}
+}
+
+// A new connection costs more than what was refused.
+func TestRefusalBeforeAShortBodyKeepsTheConnection(t *testing.T) {
+	s := withService(t, unexpected(t), func(c *httpapi.Config) { c.PerPeer = httpapi.Rate{PerSecond: 1e-9, Burst: 1} })
+	c := client(t)
+	for i, want := range []int{http.StatusUnsupportedMediaType, http.StatusTooManyRequests, http.StatusTooManyRequests} {
+		r := send(t, c, request(t, http.MethodPost, s.url+"/oauth2/token", strings.Repeat("a", 2<<10), http.Header{"Content-Type": {"text/plain"}}))
+		if r.status != want || r.close {
+			t.Errorf("request %d: got %d %s (closed: %v); want %d on a connection that goes on", i+1, r.status, r.raw, r.close, want)
+		}
 	}
 }
 
