@@ -42,16 +42,12 @@ func (p *Proxies) trusts(chain []*x509.Certificate, now time.Time) bool {
 		!slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) { // Verify takes no usage for all
 		return false
 	}
-	intermediates := x509.NewCertPool()
-	for _, c := range chain[1:min(len(chain), 1+maxChain)] {
-		intermediates.AddCert(c)
-	}
 	roots := p.CAs()
 	if roots == nil { // which Verify takes for those of the operating system
 		return false
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: intermediates, CurrentTime: now,
+		Roots: roots, Intermediates: rules.Intermediates(chain[:min(len(chain), 1+maxChain)]), CurrentTime: now,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	return err == nil

@@ -95,10 +95,15 @@ func find(c *v1alpha1.OAuthClient, certificates []*Certificate, peer Peer, now t
 	if registered {
 		return registered, pki, match
 	}
+	asked := 0
 	for _, cc := range certificates {
-		if cc.subject == nil || !cc.of(c) {
+		if asked == maxRules {
+			break
+		}
+		if cc.subject == nil || !cc.of(c) || !cc.subject.speaksOf(peer.Chain) {
 			continue
 		}
+		asked++
 		if ends, ok := cc.subject.Matches(peer.Chain, now); ok && match.Ends.Before(ends) {
 			pki, match = true, Match{Thumbprint: peer.Thumbprint, Ends: ends, Rule: ruleOf(cc)}
 		}

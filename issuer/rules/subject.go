@@ -100,6 +100,9 @@ func (s *Subject) readBundle(text string) error {
 		if !ca.BasicConstraintsValid || !ca.IsCA || ca.KeyUsage != 0 && ca.KeyUsage&x509.KeyUsageCertSign == 0 {
 			return fmt.Errorf(what+"certificate %d is not a CA's; put the certificate of the CA that issues the workloads' certificates there", len(s.authorities)+1)
 		}
+		if !quick(ca) {
+			return fmt.Errorf(what+"certificate %d has an RSA key of more than %d bits, or of an unusual exponent, which takes too long to verify with; use another CA", len(s.authorities)+1, maxRSABits)
+		}
 		s.authorities = append(s.authorities, ca)
 		s.roots.AddCert(ca)
 	}
@@ -108,6 +111,13 @@ func (s *Subject) readBundle(text string) error {
 		return errors.New(what + "it holds no certificate; write the PEM of the CA that issues the workloads' certificates")
 	case len(s.authorities) > maxAuthorities:
 		return fmt.Errorf(what+"it holds more than %d certificates", maxAuthorities)
+	}
+	named := map[string]int{}
+	for _, ca := range s.authorities {
+		if named[string(ca.RawSubject)] == maxSameName {
+			return fmt.Errorf(what+"it holds more than %d CAs of the name %s; put the others into a ClientCertificate of their own", maxSameName, ca.Subject)
+		}
+		named[string(ca.RawSubject)]++
 	}
 	return nil
 }
@@ -120,25 +130,16 @@ func (s *Subject) Authorities() []*x509.Certificate { return slices.Clone(s.auth
 // the bundle's CAs, never by their names alone, in whatever order it came; nothing is
 // fetched from where a certificate points to.
 func (s *Subject) Matches(chain []*x509.Certificate, now time.Time) (ends time.Time, ok bool) {
-	if len(chain) == 0 || len(chain) > maxChain {
+	if !s.speaksOf(chain) {
 		return time.Time{}, false
 	}
 	leaf := chain[0]
-	// A certificate without extended key usages would pass x509's check for any of
-	// them; this is one for client authentication only if it says so.
-	if leaf.IsCA || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) || !s.matches(leaf) {
-		return time.Time{}, false
-	}
-	intermediates := x509.NewCertPool()
-	for _, c := range chain[1:] {
-		intermediates.AddCert(c)
-	}
 	at := now
 	if now.Before(leaf.NotBefore) && !now.Add(Leeway).Before(leaf.NotBefore) {
 		at = leaf.NotBefore
 	}
 	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots: s.roots, Intermediates: intermediates, CurrentTime: at,
+		Roots: s.roots, Intermediates: Intermediates(chain), CurrentTime: at,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
 	if err != nil {
@@ -156,6 +157,18 @@ func (s *Subject) Matches(chain []*x509.Certificate, now time.Time) (ends time.T
 		}
 	}
 	return ends, now.Before(ends)
+}
+
+// speaksOf says whether the rule is about the first certificate of chain, whoever
+// issued it.
+func (s *Subject) speaksOf(chain []*x509.Certificate) bool {
+	if len(chain) == 0 || len(chain) > maxChain {
+		return false
+	}
+	// A certificate without extended key usages would pass x509's check for any of
+	// them; this is one for client authentication only if it says so.
+	leaf := chain[0]
+	return !leaf.IsCA && slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) && s.matches(leaf)
 }
 
 // odd says whether a name could mean more than itself.
