@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,8 +146,15 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 	t.Run("goes on from memory while the API server is away", func(t *testing.T) {
 		known := s.projected(t, "checkout", s.pod(t, "known", "checkout", ""))
 		s.within(t, "a pod's token", http.StatusOK, func() answer { return s.ask(t.Context(), t, known, "") })
+		mine := s.ask(t.Context(), t, "", s.shop+"/checkout").AccessToken
 		s.wire.cut()
 		unknown := s.projected(t, "checkout", s.pod(t, "unknown", "checkout", ""))
+		revoke := func(ctx context.Context) answer {
+			return s.post(ctx, t, "/oauth2/revoke", url.Values{"client_id": {s.shop + "/checkout"}, "token": {mine}})
+		}
+		if a := revoke(t.Context()); a.Status != http.StatusServiceUnavailable {
+			t.Errorf("a revocation that cannot be stored: %d %s; want 503", a.Status, a.raw)
+		}
 		goes := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: "known"}}
 		check(t, s.env.Client.Delete(t.Context(), goes))
 		if a := s.ask(t.Context(), t, known, ""); a.Status != http.StatusOK {
@@ -162,6 +170,9 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 			}
 			if a := s.ask(ctx, t, unknown, ""); a.Status != http.StatusOK {
 				return fmt.Errorf("what was made meanwhile: %d %s", a.Status, a.raw)
+			}
+			if a := revoke(ctx); a.Status != http.StatusOK {
+				return fmt.Errorf("a revocation: %d %s", a.Status, a.raw)
 			}
 			return nil
 		})

@@ -303,7 +303,7 @@ func (s *stage) declare(t *testing.T, name string) {
 	}
 	check(t, c.Create(t.Context(), cc))
 	cc.Status.Pins = []v1alpha1.Pin{{
-		Thumbprint: jose.X5TS256(s.cert.Certificate[0]), State: v1alpha1.PinCurrent,
+		Thumbprint: jose.X5TS256(s.cert.Certificate[0]), State: v1alpha1.PinCurrent, Certificate: cc.Spec.PEM,
 		NotBefore: metav1.NewTime(s.cert.Leaf.NotBefore), NotAfter: metav1.NewTime(s.cert.Leaf.NotAfter),
 	}}
 	check(t, c.Status().Update(t.Context(), cc))
@@ -374,7 +374,13 @@ func (s *stage) ask(ctx context.Context, t *testing.T, assertion, clientID strin
 	if clientID != "" {
 		form.Set("client_id", clientID)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opts.IssuerURL+"/oauth2/token", strings.NewReader(form.Encode()))
+	return s.post(ctx, t, "/oauth2/token", form)
+}
+
+// post sends a form to an endpoint.
+func (s *stage) post(ctx context.Context, t *testing.T, path string, form url.Values) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opts.IssuerURL+path, strings.NewReader(form.Encode()))
 	check(t, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := s.http.Do(req)
@@ -383,7 +389,9 @@ func (s *stage) ask(ctx context.Context, t *testing.T, assertion, clientID strin
 	body, err := io.ReadAll(resp.Body)
 	check(t, err)
 	a := answer{Status: resp.StatusCode, raw: string(body)}
-	check(t, json.Unmarshal(body, &a))
+	if len(body) > 0 {
+		check(t, json.Unmarshal(body, &a))
+	}
 	return a
 }
 
