@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -190,7 +191,12 @@ func issuerURL(s string) bool {
 	return err == nil && u.Scheme == "https" && u.Host != "" && s == "https://"+strings.ToLower(u.Host)
 }
 
+// level reads the level as one of the four: slog also reads debug-8, at which the
+// Kubernetes client writes the bodies of answers to the log, and the signing keys with them.
 func (o *Options) level() (level slog.Level, err error) {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, o.LogLevel) {
+		return level, fmt.Errorf("no such level: %s", o.LogLevel)
+	}
 	err = level.UnmarshalText([]byte(o.LogLevel))
 	return level, err
 }

@@ -58,6 +58,7 @@ func TestOptionsSayWhatIsWrong(t *testing.T) {
 		"--signing-key-secret=":    "must not be empty",
 		"--max-staleness=1m":       "2m or more",
 		"--log-level=loud":         "debug, info, warn or error",
+		"--log-level=debug-8":      "debug, info, warn or error",
 		"--peer-rate=-1":           "must not be negative",
 		"--client-burst=-1":        "must not be negative",
 		"--max-connections=0":      "1 or more",
