@@ -4,6 +4,7 @@ package interop
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"os/exec"
 	"strconv"
@@ -109,6 +110,19 @@ func TestCurlAsOraclesDocumentationHasIt(t *testing.T) {
 		if seconds := lifetime(answer); seconds > 600 {
 			t.Errorf("it lives %v s, want 600 at most", seconds)
 		}
+	})
+	t.Run("a secret in the header, and a lifetime", func(t *testing.T) {
+		credentials := base64.StdEncoding.EncodeToString([]byte("shop/secret:" + lanyard.clientSecret(t, "shop", "secret")))
+		answer := lanyard.curl(t, "-H", "Authorization: Basic "+credentials,
+			"-H", "Content-Type: application/x-www-form-urlencoded; charset=utf-8", "--request", "POST", endpoint,
+			"-d", "grant_type=client_credentials&scope=urn:opc:idm:__myscopes__%20urn:opc:resource:expiry=300").token(t)
+		checkToken(t, answer, ordersToken("secret", nil))
+		if seconds := lifetime(answer); seconds < 290 || seconds > 300 {
+			t.Errorf("it lives %v s, want 300", seconds)
+		}
+	})
+	t.Run("a scope that is encoded twice, as some guides print it", func(t *testing.T) {
+		guide(t, "api://orders/.default%20urn:opc:resource:expiry=120").checkRefused(t, 400, "invalid_scope", 30001)
 	})
 	t.Run("a secret beside the certificate is a second method", func(t *testing.T) {
 		guide(t, "api://orders/.default urn:opc:resource:expiry=3600", "--header", "Authorization: Basic c2hvcC9vcmFjbGU6c2VjcmV0").
