@@ -23,6 +23,8 @@ type Client struct {
 	// Pin is the thumbprint of the pin whose key signed the assertion; empty for other
 	// methods.
 	Pin string
+	// Secret is the rules.SecretID of the client secret; empty for other methods.
+	Secret string
 	// Ends is when what the client proved itself with ends, which its token must not
 	// outlive: the service account token, the pin whose key signed the assertion, or
 	// the secret. Zero for a TLS certificate, which issuer/rules looks at itself.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
 // maxSecrets is how many secrets of a client live at once: one, and its follower.
@@ -26,14 +27,15 @@ func (a *Authenticator) secret(p Presented, now time.Time, seen *Seen) (Client, 
 	if refusal == nil {
 		live = c.Status.ClientSecrets
 	}
-	ends, ok := matchSecret(live, p.Secret, now)
+	hash := hashOf(p.Secret)
+	ends, ok := matchSecret(live, hash, now)
 	switch {
 	case refusal != nil:
 		return Client{}, refusal
 	case !ok:
 		return Client{}, refuse("client_secret", nil)
 	}
-	return Client{Object: c, Method: p.SecretMethod, Ends: ends}, nil
+	return Client{Object: c, Method: p.SecretMethod, Secret: rules.SecretID(hash), Ends: ends}, nil
 }
 
 func listsSecret(c *v1alpha1.OAuthClient, method oauth.AuthMethod) bool {
@@ -41,10 +43,10 @@ func listsSecret(c *v1alpha1.OAuthClient, method oauth.AuthMethod) bool {
 	return credential != nil && slices.Contains(credential.Methods, v1alpha1.ClientSecretMethod(method))
 }
 
-// matchSecret says when the one of live that secret is ends. It compares with each,
+// matchSecret says when the one of live that has the hash ends. It compares with each,
 // in constant time, and with a hash of nothing where there are fewer.
-func matchSecret(live []v1alpha1.ClientSecretStatus, secret string, now time.Time) (ends time.Time, ok bool) {
-	got := []byte(hashOf(secret))
+func matchSecret(live []v1alpha1.ClientSecretStatus, hash string, now time.Time) (ends time.Time, ok bool) {
+	got := []byte(hash)
 	for i := range maxSecrets {
 		known := v1alpha1.ClientSecretStatus{Hash: noHash} // it ended long ago
 		if i < len(live) {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
@@ -31,8 +32,19 @@ type Approval struct {
 type Evidence struct {
 	// Pin is the thumbprint of the certificate that signed the client's assertion.
 	Pin string `json:"x5t#S256,omitempty"`
-	// Rule is the subject rule that matched the certificate of the connection.
-	Rule *Rule `json:"clientcertificate,omitempty"`
+	// Rule is the subject rule that matched the certificate of the connection, and Leaf
+	// the thumbprint of that certificate.
+	Rule *Rule  `json:"clientcertificate,omitempty"`
+	Leaf string `json:"leaf,omitempty"`
+	// Secret is what SecretID says of the client secret.
+	Secret string `json:"secret,omitempty"`
+}
+
+// SecretID names a client secret by its hash in the client's status: enough to know it
+// again, for a token to carry.
+func SecretID(hash string) string {
+	const most = len("sha256:") + 16
+	return strings.TrimPrefix(hash[:min(len(hash), most)], "sha256:")
 }
 
 // Valid says whether a was made by Decide.

@@ -60,6 +60,9 @@ type Request struct {
 	// Pin is the thumbprint of the pin that signed the client's assertion; empty if
 	// none did.
 	Pin string
+	// Secret is the SecretID of the client secret that authenticated the client; empty if
+	// none did.
+	Secret string
 	// CredentialEnds is when what authenticated the client ends; zero: not known.
 	CredentialEnds time.Time
 	// Workload is what the client's service account token said; nil if none was used.
@@ -129,12 +132,18 @@ func Decide(f Facts, r Request, now time.Time) (Approval, *oauth.Error) {
 
 // evidenceOf is what a rests on that its cnf does not name.
 func evidenceOf(a Approval, r Request, match Match) Evidence {
-	e := Evidence{Pin: r.Pin, Rule: match.Rule}
-	if e.Pin == "" && match.Rule == nil {
+	e := Evidence{Pin: r.Pin, Rule: match.Rule, Secret: r.Secret}
+	switch {
+	case match.Rule != nil:
+		e.Leaf = match.Thumbprint
+	case e.Pin == "":
 		e.Pin = match.Thumbprint
 	}
 	if e.Pin == a.thumbprint {
 		e.Pin = ""
+	}
+	if e.Leaf == a.thumbprint {
+		e.Leaf = ""
 	}
 	return e
 }

@@ -36,6 +36,8 @@ func Holds(f Facts, t Issued, now time.Time) (gone string, ok bool) {
 		return "service_account", false
 	case !pinHolds(f, t, now):
 		return "pin", false
+	case t.Evidence.Secret != "" && !secretHolds(f.Client, t.Evidence.Secret, now):
+		return "secret", false
 	case f.Resource == nil || !f.OnResource.OK:
 		return "resource", false
 	case t.Thumbprint == "" && t.JKT == "" && f.Resource.Spec.TokenBindingPolicy != v1alpha1.TokenBindingOptional:
@@ -70,8 +72,16 @@ func pinHolds(f Facts, t Issued, now time.Time) bool {
 	if t.Evidence.Rule == nil {
 		return t.Thumbprint == "" || live(t.Thumbprint)
 	}
-	return !distrusted(f.Client, f.Certificates, t.Thumbprint) && slices.ContainsFunc(f.Certificates, func(cc *Certificate) bool {
+	return !distrusted(f.Client, f.Certificates, t.Thumbprint) && !distrusted(f.Client, f.Certificates, t.Evidence.Leaf) && slices.ContainsFunc(f.Certificates, func(cc *Certificate) bool {
 		return cc.subject != nil && cc.of(f.Client) && *ruleOf(cc) == *t.Evidence.Rule
+	})
+}
+
+// secretHolds says whether the client may still prove itself with the secret: a stolen
+// one ends with clientSecret in its spec, or with the second one that follows.
+func secretHolds(c *v1alpha1.OAuthClient, id string, now time.Time) bool {
+	return c.Spec.Authentication.ClientSecret != nil && slices.ContainsFunc(c.Status.ClientSecrets, func(s v1alpha1.ClientSecretStatus) bool {
+		return SecretID(s.Hash) == id && now.Before(s.ExpiresAt.Time)
 	})
 }
 

@@ -31,6 +31,12 @@ func TestHolds(t *testing.T) {
 	signedBy := func(thumbprint string) func(*scene) {
 		return func(s *scene) { s.Method, s.Pin = oauth.AuthPrivateKeyJWT, thumbprint }
 	}
+	bySecret := func(s *scene) {
+		const hash = "sha256:Il9-dTKd1FqjVJddc5hzGTCTk686TGczvBNgGk8bh5Y"
+		s.Method, s.Secret = oauth.AuthClientSecretBasic, rules.SecretID(hash)
+		s.Client.Spec.Authentication.ClientSecret = &v1alpha1.ClientSecretCredential{}
+		s.Client.Status.ClientSecrets = []v1alpha1.ClientSecretStatus{{Hash: hash, ExpiresAt: *at(noon.Add(time.Hour))}}
+	}
 	distrust := func(s *scene) { s.Certificates[0].Spec.Distrust = []v1alpha1.Thumbprint{"x"} }
 	for sentence, test := range map[string]struct {
 		issue  func(*scene)
@@ -70,6 +76,10 @@ func TestHolds(t *testing.T) {
 		"a second live pin takes nothing away": {change: func(s *scene) {
 			s.Certificates = read(pinned("x"), pinned("y", func(cc *v1alpha1.ClientCertificate) { cc.Name = "b" }))
 		}},
+		"the secret lives":                      {issue: bySecret},
+		"the secret has expired":                {issue: bySecret, change: func(s *scene) { s.Client.Status.ClientSecrets[0].ExpiresAt = *at(noon) }, want: "secret"},
+		"the secret was followed by two":        {issue: bySecret, change: func(s *scene) { s.Client.Status.ClientSecrets[0].Hash = "sha256:other" }, want: "secret"},
+		"clientSecret is not listed any more":   {issue: bySecret, change: func(s *scene) { s.Client.Spec.Authentication.ClientSecret = nil }, want: "secret"},
 		"another certificate's rule is no pin":  {token: func(i *rules.Issued) { i.Evidence.Rule = &rules.Rule{Name: "checkout"} }, want: "pin"},
 		"a certificate that is not its own pin": {token: func(i *rules.Issued) { i.Thumbprint = "y" }, want: "pin"},
 	} {
@@ -98,7 +108,8 @@ func TestHoldsWithTheRuleThatMatched(t *testing.T) {
 	peer := rules.PeerOf([]*x509.Certificate{issue(t, leaf(), newKey(t), ca)})
 	rule := v1alpha1.SubjectSource{CABundle: ca.pem(), DNS: "checkout.shop"}
 	s := newScene(func(s *scene) { s.Certificates, s.Peer = read(matching(rule)), peer })
-	token := issuedFor(t, s)
+	free := newScene(func(s *scene) { s.Certificates, s.Peer = read(matching(rule)), peer; unbound(s); s.Peer = peer })
+	token, notBound := issuedFor(t, s), issuedFor(t, free)
 	for sentence, test := range map[string]struct {
 		certificates []*v1alpha1.ClientCertificate
 		want         bool
@@ -117,6 +128,10 @@ func TestHoldsWithTheRuleThatMatched(t *testing.T) {
 			s.Certificates = read(test.certificates...)
 			if gone, ok := rules.Holds(s.Facts, token, noon); ok != test.want {
 				t.Errorf("got %t (%s), want %t", ok, gone, test.want)
+			}
+			free.Certificates = s.Certificates
+			if gone, ok := rules.Holds(free.Facts, notBound, noon); ok != test.want {
+				t.Errorf("a token that is bound to nothing: got %t (%s), want %t", ok, gone, test.want)
 			}
 		})
 	}

@@ -117,6 +117,7 @@ func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *
 		Method:         client.Method,
 		DPoP:           jkt,
 		Pin:            client.Pin,
+		Secret:         client.Secret,
 		CredentialEnds: client.Ends,
 		Workload:       client.Workload,
 	}, now)
