@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"sync"
@@ -53,9 +54,13 @@ func contenders() []contender {
 	return []contender{
 		{"verify and sign", serverFloor, stand.PathVerifyAndSign, seen(stand.MTLS), unbound},
 		{"federated, first seen", serverIssuer, pathToken, firstSeen, toCertificate},
+		{"private_key_jwt", serverIssuer, pathToken, signed(stand.RSA), toCertificate},
+		{"private_key_jwt, ES256", serverIssuer, pathToken, signed(stand.MTLS), toCertificate},
 		{"look up and sign", serverFloor, stand.PathLookUpAndSign, seen(stand.MTLS), unbound},
 		{"federated, seen before", serverIssuer, pathToken, seen(stand.MTLS), toCertificate},
 		{"federated, bearer", serverIssuer, pathToken, seen(stand.Bearer), unbound},
+		{"federated, DPoP", serverIssuer, pathToken, proven(seen(stand.DPoP)), toProofKey},
+		{"client secret", serverIssuer, pathToken, secrets, unbound},
 		{"sign", serverFloor, stand.PathSign, certificates, unbound},
 		{"mtls", serverIssuer, pathToken, certificates, toCertificate},
 		{"sign, new connection", serverFloor, stand.PathSign, redialed(certificates), unbound},
@@ -79,9 +84,13 @@ func comparisons() []comparison {
 	return []comparison{
 		{"federated, first seen", "federated, first seen", "verify and sign", 0.75},
 		{"federated, seen before", "federated, seen before", "look up and sign", 0.8},
+		{"private_key_jwt", "private_key_jwt", "verify and sign", 0.7},
 		{"mtls", "mtls", "sign", 0.75},
 		{"mtls, new connection", "mtls, new connection", "sign, new connection", 0.8},
+		{"private_key_jwt, ES256", "private_key_jwt, ES256", "verify and sign", 0},
 		{"federated, bearer", "federated, bearer", "look up and sign", 0},
+		{"federated, DPoP", "federated, DPoP", "verify and sign", 0},
+		{"client secret", "client secret", "sign", 0},
 	}
 }
 
@@ -161,6 +170,27 @@ func certificates(f stand.Fixture, path string, n crowd) ([]connection, error) {
 		to.Requests = [][]byte{post(path, url.Values{"grant_type": {grantType}, "client_id": {c.ID()}, "scope": {boundScope}})}
 		return nil
 	})
+}
+
+// secrets: each peer sends its client's secret in the form (RFC 6749 section 2.3.1).
+func secrets(f stand.Fixture, path string, n crowd) ([]connection, error) {
+	return peersOf(f, n.peers, stand.Bearer, func(to *connection, c stand.Client) error {
+		to.Requests = [][]byte{post(path, url.Values{"grant_type": {grantType}, "client_id": {c.ID()}, "client_secret": {c.Secret}, "scope": {openScope}})}
+		return nil
+	})
+}
+
+// proven is another way with a DPoP proof for each request (RFC 9449).
+func proven(w way) way {
+	return func(f stand.Fixture, path string, n crowd) ([]connection, error) {
+		out, err := w(f, path, n)
+		for i := range out {
+			key, e := newProofKey()
+			err = errors.Join(err, e)
+			out[i].ProofKey = key
+		}
+		return out, err
+	}
 }
 
 // redialed is another way over a new connection for each token.

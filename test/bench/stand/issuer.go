@@ -16,8 +16,13 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/keyring"
 	"github.com/lanyard-dev/lanyard/issuer/mint"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/replay"
 	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
 )
+
+// remembered is how many assertions and proofs are known to have been used: more than
+// a run sends.
+const remembered = 1 << 20
 
 // serviceOf is the token endpoint without HTTP, wired as cmd/issuer does.
 func serviceOf(f Fixture, now time.Time) (*tokenservice.Service, error) {
@@ -30,10 +35,12 @@ func serviceOf(f Fixture, now time.Time) (*tokenservice.Service, error) {
 		return nil, err
 	}
 	r := registryOf(f, now)
+	used := replay.New(remembered, remembered)
 	return &tokenservice.Service{
-		Authenticator: &clientauth.Authenticator{Registry: r, Cluster: cluster{keys}, Workloads: workloadsOf(f), Audience: IssuerURL},
+		Authenticator: &clientauth.Authenticator{Registry: r, Cluster: cluster{keys}, Workloads: workloadsOf(f), Audience: IssuerURL, Replay: used, Secrets: true},
 		Registry:      r,
 		Minter:        &mint.Minter{Issuer: IssuerURL, Keys: signing, Random: rand.Reader},
+		Replay:        used,
 		Now:           time.Now,
 	}, nil
 }
@@ -82,6 +89,7 @@ func NewIssuer(f Fixture, l Limits) (Server, error) {
 	api, err := httpapi.New(httpapi.Config{
 		Issuer:    IssuerURL,
 		Service:   service,
+		Secrets:   true,
 		Keys:      service.Minter.Keys,
 		Health:    healthy{},
 		PerPeer:   l.Peer,
