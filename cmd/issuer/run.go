@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -76,6 +77,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { cluster.Run(background) })
+	wg.Go(func() { tuneGarbage(background, os.Getenv) })
 	wg.Go(func() { reread(background, "the issuer's certificate", own.load, log) })
 	if proxies != nil {
 		wg.Go(func() { reread(background, "the CAs of proxies", proxies.load, log) })

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -76,6 +77,7 @@ func Unlimited() Limits {
 // NewIssuer is the issuer as cmd/issuer serves it: with its audit log on standard
 // error, its metrics, and both rate limits.
 func NewIssuer(f Fixture, l Limits) (Server, error) {
+	debug.SetGCPercent(400) // as cmd/issuer does with so small a heap
 	service, err := serviceOf(f, time.Now())
 	if err != nil {
 		return nil, err
