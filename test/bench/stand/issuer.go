@@ -3,6 +3,7 @@ package stand
 import (
 	"crypto/rand"
 	"crypto/tls"
+	"io"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -74,21 +75,16 @@ func Unlimited() Limits {
 	return Limits{Peer: limit, Client: limit}
 }
 
-// NewIssuer is the issuer as cmd/issuer serves it: with its audit log on standard
-// error, its metrics, and both rate limits.
-func NewIssuer(f Fixture, l Limits) (Server, error) {
-	debug.SetGCPercent(400) // as cmd/issuer does with so small a heap
+// NewAPI is the handler of the issuer as cmd/issuer serves it: with its audit log,
+// its metrics, and both rate limits.
+func NewAPI(f Fixture, l Limits, log io.Writer) (*httpapi.API, error) {
 	service, err := serviceOf(f, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	own, err := f.Server.TLS()
 	if err != nil {
 		return nil, err
 	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	api, err := httpapi.New(httpapi.Config{
+	return httpapi.New(httpapi.Config{
 		Issuer:    IssuerURL,
 		Service:   service,
 		Secrets:   true,
@@ -98,10 +94,20 @@ func NewIssuer(f Fixture, l Limits) (Server, error) {
 		PerClient: l.Client,
 		Random:    rand.Reader,
 		Now:       time.Now,
-		Log:       slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Log:       slog.New(slog.NewJSONHandler(log, nil)),
 		Metrics:   metrics,
 		Sizes:     service.Registry.Sizes,
 	})
+}
+
+// NewIssuer is the issuer on a server of its own, with its log on standard error.
+func NewIssuer(f Fixture, l Limits) (Server, error) {
+	debug.SetGCPercent(400) // as cmd/issuer does with so small a heap
+	api, err := NewAPI(f, l, os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	own, err := f.Server.TLS()
 	if err != nil {
 		return nil, err
 	}
