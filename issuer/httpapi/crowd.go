@@ -84,11 +84,12 @@ func (c *crowd[T]) size() int { return c.members.Len() }
 // all are the members, the oldest first.
 func (c *crowd[T]) all() iter.Seq[T] {
 	return func(yield func(T) bool) {
-		for e, next := c.members.Front(), (*list.Element)(nil); e != nil; e = next {
-			next = e.Next() // e may be removed meanwhile
+		for e := c.members.Front(); e != nil; {
+			next := e.Next() // e may be removed meanwhile
 			if m, ok := e.Value.(*member[T]); ok && !yield(m.value) {
 				return
 			}
+			e = next
 		}
 	}
 }

@@ -16,8 +16,8 @@ func TestEveryContenderGivesTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	addresses := map[string]string{}
-	for name, make := range servers() {
-		s, err := make(f)
+	for name, newServer := range servers() {
+		s, err := newServer(f)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -119,7 +119,7 @@ func sleep(ctx context.Context, d time.Duration) {
 // failed.
 func (a *attacker) secure(conn net.Conn, protocol string) *tls.Conn {
 	t := tls.Client(conn, &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // an attacker does not care who answers
+		InsecureSkipVerify: true, // an attacker does not care who answers
 		NextProtos:         []string{protocol},
 	})
 	if t.Handshake() != nil { //nolint:noctx // the connection has a deadline

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -102,7 +103,7 @@ func clientHello() ([]byte, error) {
 	defer ours.Close()   //nolint:errcheck // a pipe
 	defer theirs.Close() //nolint:errcheck // a pipe
 	go func() {
-		_ = tls.Client(theirs, &tls.Config{InsecureSkipVerify: true}).Handshake() //nolint:gosec,noctx // ends with the pipe
+		_ = tls.Client(theirs, &tls.Config{InsecureSkipVerify: true}).Handshake() //nolint:noctx // ends with the pipe
 	}()
 	head := make([]byte, 5)
 	if _, err := io.ReadFull(ours, head); err != nil {
@@ -115,5 +116,5 @@ func clientHello() ([]byte, error) {
 	if head[0] != 22 {
 		return nil, errors.New("this is no ClientHello")
 	}
-	return append(head, body...), nil
+	return slices.Concat(head, body), nil
 }

@@ -63,7 +63,7 @@ type tokens struct {
 }
 
 // honestNetworks are 127.0.1.1 and so on.
-func honestAddress(i int) net.IP { return net.IPv4(127, 0, 1, byte(1+i)) }
+func honestAddress(i int) net.IP { return net.IPv4(127, 0, 1, byte(1+i%250)) }
 
 // newEvery makes every so-manieth honest client one that takes a new connection for
 // each token.
@@ -113,12 +113,9 @@ func runHonest(ctx context.Context, j honestJob) (tokens, error) {
 			h.hangUp()
 		})
 	}
-	var cpu [4]time.Duration
-	for i, at := range []time.Time{j.Times.Begin, j.Times.Attack, j.Times.Settled, j.Times.End} {
-		time.Sleep(time.Until(at))
-		if cpu[i], err = stand.CPUTime(j.PID); err != nil {
-			return tokens{}, err
-		}
+	cpu, err := j.cpuTimes()
+	if err != nil {
+		return tokens{}, err
 	}
 	all.Wait()
 	share := func(a, b *atomic.Int64, used time.Duration) float64 {
@@ -133,6 +130,17 @@ func runHonest(ctx context.Context, j honestJob) (tokens, error) {
 		ShareDuring: share(&counts.during, &counts.newDuring, cpu[3]-cpu[2]),
 		Failed:      int(counts.failed.Load()),
 	}, errors.Join(failures...)
+}
+
+// cpuTimes are the server's at the four times.
+func (j honestJob) cpuTimes() (cpu [4]time.Duration, err error) {
+	for i, at := range []time.Time{j.Times.Begin, j.Times.Attack, j.Times.Settled, j.Times.End} {
+		time.Sleep(time.Until(at))
+		if cpu[i], err = stand.CPUTime(j.PID); err != nil {
+			return cpu, err
+		}
+	}
+	return cpu, nil
 }
 
 // honest is a client with a certificate that asks for one token after the other.

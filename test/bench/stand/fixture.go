@@ -79,9 +79,10 @@ const (
 	clusterIssuer = "https://kubernetes.default.svc.cluster.local"
 	clusterKeyID  = "cluster-1"
 
-	// BoundResource takes only bound tokens, OpenResource takes any.
+	// BoundResource takes only bound tokens.
 	BoundResource = "api://orders"
-	OpenResource  = "api://orders/catalogue"
+	// OpenResource takes any.
+	OpenResource = "api://orders/catalogue"
 
 	clientCount   = 100
 	podsPerClient = 4

@@ -27,12 +27,12 @@ type Server interface {
 
 // Run is the process of one server: it reads the fixture from in, writes its address
 // to out, and serves until in ends.
-func Run(ctx context.Context, name string, make func(Fixture) (Server, error), in io.Reader, out io.Writer) error {
+func Run(ctx context.Context, name string, newServer func(Fixture) (Server, error), in io.Reader, out io.Writer) error {
 	var f Fixture
 	if err := json.NewDecoder(in).Decode(&f); err != nil {
 		return fmt.Errorf("the fixture: %w", err)
 	}
-	s, err := make(f)
+	s, err := newServer(f)
 	if err != nil {
 		return err
 	}
