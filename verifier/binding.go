@@ -82,7 +82,7 @@ func (v *Verifier) checkProof(t *Token, r Request) (*dpop.Proof, error) {
 	if err := proof.Verify(); err != nil {
 		return nil, refuseProof(err)
 	}
-	switch v.proofs.Use(t.ClientID, proof.ID, proof.Ends(), now) {
+	switch v.proofs.Use(replay.Owner{Tenant: t.Tenant, Client: t.ClientID}, proof.ID, proof.Ends(), now) {
 	case replay.Fresh:
 		return proof, nil
 	case replay.Replayed:

@@ -206,9 +206,9 @@ func TestRefusesProofsWhenTheMemoryIsFull(t *testing.T) {
 		t.Errorf("got %d %s, want 503", got.status, got.body)
 	}
 	wantProofRefused(t, api.callWithProof(first), "used before")
-	// Another client has room, and after a while so has this one.
+	// Another namespace's client has room, and after a while so has this one.
 	other := newProver(t)
-	token := api.issuer.sign(other.claimsFor(api.issuer).with("client_id", "shop/other"))
+	token := api.issuer.sign(other.claimsFor(api.issuer).with("client_id", "bank/other").with("tid", "bank"))
 	wantAccepted(t, api.call(withProofs(token, other.sign(other.proofFor(api.issuer, token, api.URL+"/orders")))))
 	api.issuer.clock.add(90 * time.Second)
 	wantAccepted(t, api.callWithProof(api.proof()))

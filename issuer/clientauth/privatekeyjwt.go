@@ -59,7 +59,7 @@ func (a *Authenticator) privateKeyJWT(p Presented, u *jose.Unverified, now time.
 	}
 	// Last of all: an assertion that is refused is not used.
 	if once {
-		if e := a.useOnce(token, now); e != nil {
+		if e := a.useOnce(c, token, now); e != nil {
 			return Client{}, e
 		}
 	}
@@ -110,8 +110,8 @@ func (a *Authenticator) verify(u *jose.Unverified, key jose.Key, want jose.Expec
 
 // useOnce uses the jti of an assertion. It is remembered as long as the assertion
 // would be accepted.
-func (a *Authenticator) useOnce(token *jose.Token, now time.Time) *oauth.Error {
-	switch a.Replay.Use(token.Claims.Issuer, token.Claims.ID, token.Claims.Expiry.Add(jose.DefaultLeeway), now) {
+func (a *Authenticator) useOnce(c *v1alpha1.OAuthClient, token *jose.Token, now time.Time) *oauth.Error {
+	switch a.Replay.Use(replay.Owner{Tenant: c.Namespace, Client: token.Claims.Issuer}, token.Claims.ID, token.Claims.Expiry.Add(jose.DefaultLeeway), now) {
 	case replay.Fresh:
 		return nil
 	case replay.Full:

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"sync"
@@ -25,10 +26,23 @@ const (
 // call pays for all the others.
 const sweep = 4
 
+// tenantShare is the part of the memory that one tenant may fill, however many clients
+// it makes: a quarter.
+const tenantShare = 4
+
+// Owner is whose an id is. The quota is for each client, and a tenant has at most a
+// quarter of the memory for all of its clients.
+type Owner struct {
+	// Tenant is the client's namespace; empty: the client stands alone.
+	Tenant string
+	// Client is its client id.
+	Client string
+}
+
 // Memory remembers ids until they end. It is safe for use by several goroutines.
 // A nil or zero Memory has no room.
 type Memory struct {
-	room, quota int
+	room, quota, tenantQuota int
 
 	mu sync.Mutex
 	// used has the ids of entries. Neither holds a pointer: what is remembered
@@ -36,8 +50,9 @@ type Memory struct {
 	used map[digest]struct{}
 	// entries is a heap: the first is the one that ends first.
 	entries []entry
-	// count is the number of entries of each client that has any.
-	count map[digest]int
+	// clients and tenants are those that have any entries.
+	clients map[digest]share
+	tenants map[digest]int
 	// forgotten is the latest end of all entries that were forgotten. Callers that
 	// look at the clock at once may arrive in another order: what ends at or before
 	// it may have been forgotten by a call that was a moment ahead.
@@ -48,6 +63,12 @@ type Memory struct {
 // long to find a second text for.
 type digest [16]byte
 
+// share is how many entries a client has, and of which tenant it is.
+type share struct {
+	n      int
+	tenant digest
+}
+
 type entry struct {
 	ends       int64 // nanoseconds since 1970
 	id, client digest
@@ -56,34 +77,44 @@ type entry struct {
 // New returns a Memory of at most room ids, and at most quota for each client. An
 // id that is remembered takes about 100 bytes.
 func New(room, quota int) *Memory {
-	return &Memory{room: room, quota: quota, used: map[digest]struct{}{}, count: map[digest]int{}}
+	return &Memory{
+		room: room, quota: quota, tenantQuota: max(quota, room/tenantShare),
+		used: map[digest]struct{}{}, clients: map[digest]share{}, tenants: map[digest]int{},
+	}
 }
 
-// Use uses an id of a client. Of any number of calls with the same client and id,
+// Use uses an id of of.Client. Of any number of calls with the same client and id,
 // at once or one after the other, one is Fresh until ends has passed. ends is when
 // the id is refused for its age alone: for an assertion its exp and the leeway that
 // is given to exp.
-func (m *Memory) Use(client, id string, ends, now time.Time) Outcome {
+func (m *Memory) Use(of Owner, id string, ends, now time.Time) Outcome {
 	if m == nil {
 		return Full
 	}
-	e := entry{ends: ends.UnixNano(), id: digestOf(client, id), client: digestOf(client)}
+	e := entry{ends: ends.UnixNano(), id: digestOf(of.Client, id), client: digestOf(of.Client)}
+	tenant := digestOf(cmp.Or(of.Tenant, of.Client))
 	at := now.UnixNano()
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.forget(at, sweep)
-	outcome := m.judge(e, at)
+	outcome := m.judge(e, tenant, at)
 	if outcome != Fresh {
 		// What stands in the way may have ended.
 		m.forget(at, len(m.entries))
-		outcome = m.judge(e, at)
+		outcome = m.judge(e, tenant, at)
 	}
 	if outcome != Fresh {
 		return outcome
 	}
 	m.used[e.id] = struct{}{}
-	m.count[e.client]++
+	mine, ok := m.clients[e.client]
+	if !ok {
+		mine.tenant = tenant
+	}
+	mine.n++
+	m.clients[e.client] = mine
+	m.tenants[mine.tenant]++
 	m.push(e)
 	return Fresh
 }
@@ -96,11 +127,11 @@ func (m *Memory) Len() int {
 	return len(m.entries)
 }
 
-func (m *Memory) judge(e entry, at int64) Outcome {
+func (m *Memory) judge(e entry, tenant digest, at int64) Outcome {
 	if _, used := m.used[e.id]; used || e.ends <= at || e.ends <= m.forgotten {
 		return Replayed
 	}
-	if len(m.entries) >= m.room || m.count[e.client] >= m.quota {
+	if len(m.entries) >= m.room || m.clients[e.client].n >= m.quota || m.tenants[tenant] >= m.tenantQuota {
 		return Full
 	}
 	return Fresh
@@ -111,10 +142,21 @@ func (m *Memory) forget(at int64, n int) {
 	for ; n > 0 && len(m.entries) > 0 && m.entries[0].ends <= at; n-- {
 		e := m.pop()
 		delete(m.used, e.id)
-		if m.count[e.client]--; m.count[e.client] == 0 {
-			delete(m.count, e.client)
-		}
+		m.giveBack(e.client)
 		m.forgotten = max(m.forgotten, e.ends)
+	}
+}
+
+// giveBack counts one entry of the client less.
+func (m *Memory) giveBack(client digest) {
+	its := m.clients[client]
+	if its.n--; its.n == 0 {
+		delete(m.clients, client)
+	} else {
+		m.clients[client] = its
+	}
+	if m.tenants[its.tenant]--; m.tenants[its.tenant] == 0 {
+		delete(m.tenants, its.tenant)
 	}
 }
 

@@ -14,7 +14,32 @@ import (
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
+// of is a client that is a tenant of its own.
+func of(client string) replay.Owner { return replay.Owner{Tenant: client, Client: client} }
+
 func after(d time.Duration) time.Time { return now.Add(d) }
+
+// A tenant makes as many clients as it likes.
+func TestRefusesOneTenantTheWholeMemory(t *testing.T) {
+	m := replay.New(40, 3)
+	use := func(tenant string, i int, at time.Duration) replay.Outcome {
+		return m.Use(replay.Owner{Tenant: tenant, Client: fmt.Sprint(tenant, "/", i)}, "1", after(at+time.Minute), after(at))
+	}
+	for i := range 10 {
+		if got := use("evil", i, 0); got != replay.Fresh {
+			t.Fatalf("client %d: got %d, want fresh", i, got)
+		}
+	}
+	if got := use("evil", 10, 0); got != replay.Full {
+		t.Errorf("beyond a quarter of the memory: got %d, want full", got)
+	}
+	if got := use("shop", 1, 0); got != replay.Fresh {
+		t.Errorf("another tenant: got %d, want fresh", got)
+	}
+	if got := use("evil", 10, time.Minute); got != replay.Fresh {
+		t.Errorf("once the others have ended: got %d, want fresh", got)
+	}
+}
 
 func TestUse(t *testing.T) {
 	type use struct {
@@ -75,7 +100,7 @@ func TestUse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := replay.New(4, 3)
 			for i, u := range uses {
-				if got := m.Use(u.client, u.id, after(u.ends), after(u.at)); got != u.want {
+				if got := m.Use(of(u.client), u.id, after(u.ends), after(u.at)); got != u.want {
 					t.Errorf("use %d: got %d, want %d", i, got, u.want)
 				}
 			}
@@ -86,7 +111,7 @@ func TestUse(t *testing.T) {
 func TestNoMemoryRefuses(t *testing.T) {
 	var none *replay.Memory
 	for name, m := range map[string]*replay.Memory{"nil": none, "zero": {}, "no room": replay.New(0, 1), "no quota": replay.New(1, 0)} {
-		if got := m.Use("a", "1", after(time.Minute), now); got != replay.Full {
+		if got := m.Use(of("a"), "1", after(time.Minute), now); got != replay.Full {
 			t.Errorf("%s: got %d", name, got)
 		}
 	}
@@ -102,7 +127,7 @@ func TestRefusesTheSameIDTwiceAtOnce(t *testing.T) {
 		for range 16 {
 			done.Go(func() {
 				start.Wait()
-				if m.Use("a", fmt.Sprint(round), after(time.Minute), now) == replay.Fresh {
+				if m.Use(of("a"), fmt.Sprint(round), after(time.Minute), now) == replay.Fresh {
 					fresh.Add(1)
 				}
 			})
@@ -120,17 +145,17 @@ func TestRefusesWhenFullAndForgetsNothing(t *testing.T) {
 	const room = 1000
 	m := replay.New(room, room)
 	for i := range room {
-		if got := m.Use("a", fmt.Sprint(i), after(time.Minute+time.Duration(i)), now); got != replay.Fresh {
+		if got := m.Use(of("a"), fmt.Sprint(i), after(time.Minute+time.Duration(i)), now); got != replay.Fresh {
 			t.Fatalf("id %d: %d", i, got)
 		}
 	}
 	for i := range 10 * room {
-		if got := m.Use("b", fmt.Sprint(i), after(time.Minute), now); got != replay.Full {
+		if got := m.Use(of("b"), fmt.Sprint(i), after(time.Minute), now); got != replay.Full {
 			t.Fatalf("flood %d: %d", i, got)
 		}
 	}
 	for i := range room {
-		if got := m.Use("a", fmt.Sprint(i), after(time.Minute), now); got != replay.Replayed {
+		if got := m.Use(of("a"), fmt.Sprint(i), after(time.Minute), now); got != replay.Replayed {
 			t.Fatalf("id %d again: %d", i, got)
 		}
 	}
@@ -143,10 +168,10 @@ func TestRefusesWhenFullAndForgetsNothing(t *testing.T) {
 func TestWhatHasEndedIsForgotten(t *testing.T) {
 	m := replay.New(10_000, 10_000)
 	for i := range 1000 {
-		m.Use("a", fmt.Sprint(i), after(time.Minute), now)
+		m.Use(of("a"), fmt.Sprint(i), after(time.Minute), now)
 	}
 	for i := range 1000 {
-		m.Use("a", fmt.Sprint("later", i), after(2*time.Hour), after(time.Hour))
+		m.Use(of("a"), fmt.Sprint("later", i), after(2*time.Hour), after(time.Hour))
 	}
 	if m.Len() != 1000 {
 		t.Errorf("%d entries", m.Len())
@@ -201,7 +226,7 @@ func FuzzUse(f *testing.F) {
 			at = at.Add(time.Duration(r.IntN(3)) * time.Second)
 			client, id := fmt.Sprint("c", r.IntN(4)), strings.Repeat("i", r.IntN(30))
 			ends := at.Add(time.Duration(r.IntN(30)-2) * time.Second)
-			if got, want := m.Use(client, id, ends, at), want.use(client, id, ends, at); got != want {
+			if got, want := m.Use(of(client), id, ends, at), want.use(client, id, ends, at); got != want {
 				t.Fatalf("step %d: got %d, want %d", step, got, want)
 			}
 			if m.Len() > int(room) {
@@ -222,7 +247,7 @@ func BenchmarkUse(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		at = at.Add(10 * time.Millisecond) // each id has ended when its turn comes again
-		if m.Use("shop/checkout", ids[i%len(ids)], at.Add(10*time.Minute), at) != replay.Fresh {
+		if m.Use(of("shop/checkout"), ids[i%len(ids)], at.Add(10*time.Minute), at) != replay.Fresh {
 			b.Fatal("not fresh")
 		}
 	}

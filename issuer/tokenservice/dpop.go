@@ -3,9 +3,11 @@ package tokenservice
 import (
 	"time"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/dpop"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/issuer/replay"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
 // DPoPNonce is what proofs have to hold at now (RFC 9449 section 8). Replicas give out
@@ -38,7 +40,7 @@ func (s *Service) readProof(values []string, endpoint string, now time.Time) (*d
 
 // prove verifies the proof's signature, and that the client has not used it before.
 // It returns the thumbprint of its key, or nothing if there is no proof.
-func (s *Service) prove(proof *dpop.Proof, clientID string, now time.Time) (jkt string, refusal *oauth.Error) {
+func (s *Service) prove(proof *dpop.Proof, client *v1alpha1.OAuthClient, now time.Time) (jkt string, refusal *oauth.Error) {
 	if proof == nil {
 		return "", nil
 	}
@@ -46,7 +48,7 @@ func (s *Service) prove(proof *dpop.Proof, clientID string, now time.Time) (jkt 
 		return "", oauth.NewError(oauth.ErrDPoPProof, err.Error())
 	}
 	// Apart from the client's assertions: no client id begins like this.
-	switch s.Replay.Use("dpop\x00"+clientID, proof.ID, proof.Ends(), now) {
+	switch s.Replay.Use(replay.Owner{Tenant: client.Namespace, Client: "dpop\x00" + rules.ClientID(client)}, proof.ID, proof.Ends(), now) {
 	case replay.Fresh:
 		return proof.Thumbprint, nil
 	case replay.Full:

@@ -93,7 +93,7 @@ func (s *Service) Issue(ctx context.Context, r Request, event *Event) (Answer, *
 	if refusal != nil {
 		return Answer{}, refusal
 	}
-	jkt, refusal := s.prove(proof, event.ClientID, now)
+	jkt, refusal := s.prove(proof, client.Object, now)
 	if refusal != nil {
 		return Answer{}, refusal
 	}
