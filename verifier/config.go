@@ -48,9 +48,9 @@ type Config struct {
 	// accepted. None means that no nonce is asked for.
 	NonceKeys [][]byte
 	// MaxProofs is how many DPoP proofs are remembered, so that none is used
-	// twice: each for at most two minutes, at about 100 bytes. One client, or one namespace, may fill
-	// half of it. When there is no room, requests with proofs are answered 503.
-	// Zero means 262144, which is enough for 2,000 requests a second. The memory is
+	// twice: each for at most two minutes, at about 100 bytes. One client, or one
+	// namespace, may fill half of it. When there is no room, requests with proofs
+	// are answered 503. Zero means 262144, which is enough for 2,000 requests a second. The memory is
 	// that of one process; replicas do not see each other's.
 	MaxProofs int
 	// AllowUnbound also accepts tokens that are bound to nothing. Set it only for a resource whose tokenBindingPolicy is Optional: whoever sees

@@ -123,9 +123,10 @@ func TestRefusesClientOfAnotherTenant(t *testing.T) {
 	}
 }
 
-// Microsoft's libraries take the audience from the tenant's metadata.
-func TestAcceptsAssertionForTheEndpointThatWasCalled(t *testing.T) {
-	h := newHouse(t)
+// newSigningHouse is a house whose client signs assertions itself, and what makes them.
+func newSigningHouse(t *testing.T) (h *house, assertion func(aud string) url.Values) {
+	t.Helper()
+	h = newHouse(t)
 	h.registry.ApplyClient(oauthClient("checkout", func(c *v1alpha1.OAuthClient) {
 		c.Spec.Authentication.Certificate.Methods = []v1alpha1.CertificateMethod{v1alpha1.MethodPrivateKeyJWT}
 	}))
@@ -133,7 +134,7 @@ func TestAcceptsAssertionForTheEndpointThatWasCalled(t *testing.T) {
 		cc.Status.Pins[0].Certificate = pemOf(checkoutCert())
 	}))
 	ids := 0
-	assertion := func(aud string) url.Values {
+	return h, func(aud string) url.Values {
 		ids++
 		now := h.clock.now()
 		token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
@@ -143,6 +144,29 @@ func TestAcceptsAssertionForTheEndpointThatWasCalled(t *testing.T) {
 		token.Header["x5t#S256"] = thumbprintOf(checkoutCert())
 		return federatedForm(must(token.SignedString(checkoutCert().PrivateKey)))
 	}
+}
+
+// What was used at one endpoint is used at all: there is one memory.
+func TestRefusesReplayedAssertionAtEveryOtherEndpoint(t *testing.T) {
+	h, assertion := newSigningHouse(t)
+	endpoints := append(tokenPaths(), "/oauth2/introspect", "/oauth2/revoke")
+	for _, first := range endpoints {
+		for _, second := range endpoints {
+			form := assertion(h.url)
+			form.Set("token", "x")
+			if r := h.post(t, first, form, nil, checkoutCert()); r.status != http.StatusOK {
+				t.Fatalf("POST %s: got %d %s; %v", first, r.status, r.raw, h.lastEvent(t)["reason"])
+			}
+			if r := h.post(t, second, form, nil, checkoutCert()); r.status != http.StatusUnauthorized || r.number() != oauth.ErrIdentity {
+				t.Errorf("POST %s after %s: got %d %s", second, first, r.status, r.raw)
+			}
+		}
+	}
+}
+
+// Microsoft's libraries take the audience from the tenant's metadata.
+func TestAcceptsAssertionForTheEndpointThatWasCalled(t *testing.T) {
+	h, assertion := newSigningHouse(t)
 	for _, path := range tokenPaths() {
 		for _, aud := range []string{h.url, h.url + path} {
 			if r := h.post(t, path, assertion(aud), nil, checkoutCert()); r.status != http.StatusOK {
