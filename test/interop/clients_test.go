@@ -145,21 +145,44 @@ func checkToken(t *testing.T, answer object, want object) {
 }
 
 // payload decodes the claims of a token, whose signature others check: see verifiers_test.go.
-func payload(t *testing.T, token string) object {
+func payload(t *testing.T, token string) object { t.Helper(); return part(t, token, 1) }
+
+// header decodes the header of a token.
+func header(t *testing.T, token string) object { t.Helper(); return part(t, token, 0) }
+
+func part(t *testing.T, token string, number int) object {
 	t.Helper()
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		t.Fatalf("%q is no JWT", token)
 	}
-	data, err := base64.RawURLEncoding.DecodeString(parts[1])
+	data, err := base64.RawURLEncoding.DecodeString(parts[number])
 	if err != nil {
 		t.Fatal(err)
 	}
-	var claims object
-	if err := json.Unmarshal(data, &claims); err != nil {
+	var decoded object
+	if err := json.Unmarshal(data, &decoded); err != nil {
 		t.Fatal(err)
 	}
-	return claims
+	return decoded
+}
+
+// eventually waits until check is content, for at most a minute.
+func eventually(t *testing.T, check func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("after a minute: %v", err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 // ordersToken is what a token for the orders API says of a client of the shop; cnf nil: it is
@@ -177,6 +200,10 @@ func boundTo(p pair) any { return object{"x5t#S256": p.x5t()} }
 // showLogIfFailed adds what the issuer has logged meanwhile to what a failed test tells.
 func (w *world) showLogIfFailed(t *testing.T) {
 	t.Helper()
+	if w.logOf == t.Name() {
+		return // once for each test, however many clients it runs
+	}
+	w.logOf = t.Name()
 	log := w.cluster.Supervisor().LogPath("issuer")
 	before, err := os.Stat(log)
 	if err != nil {

@@ -3,12 +3,11 @@
 package interop
 
 import (
-	"context"
 	"encoding/json"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -41,21 +40,14 @@ func (w *world) kubernetesToken(t *testing.T, client string) string {
 
 func TestKubernetesTakesTheTokenAndMapsRolesToGroups(t *testing.T) {
 	token := lanyard.kubernetesToken(t, "dashboard")
-	// kube-apiserver asks for the issuer's keys every 10 s until it has them.
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	var out string
-	for {
-		var err error
-		if out, err = lanyard.kubectlWith(t, token, "auth", "whoami", "-o", "json"); err == nil {
-			break
+	// kube-apiserver asks for the issuer's keys every 10 s until it has them.
+	eventually(t, func() (err error) {
+		if out, err = lanyard.kubectlWith(t, token, "auth", "whoami", "-o", "json"); err != nil {
+			err = fmt.Errorf("kubectl auth whoami: %w: %s", err, out)
 		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("kubectl auth whoami: %v\n%s", err, out)
-		case <-time.After(500 * time.Millisecond):
-		}
-	}
+		return err
+	})
 	var review struct {
 		Status struct {
 			UserInfo struct {

@@ -76,12 +76,12 @@ func (w *world) startPrograms(ctx context.Context) error {
 		return err
 	}
 	for _, p := range programs {
-		err := errors.Join(
-			w.cluster.UserKubeconfig(w.kubeconfig(p.name), "system:serviceaccount:"+systemNamespace+":lanyard-"+p.name,
-				"system:serviceaccounts", "system:serviceaccounts:"+systemNamespace, "system:authenticated"),
-			w.cluster.Supervisor().StartProcess(ctx, cluster.Process{Name: p.name, Path: w.path("bin", p.name), Args: p.args}),
-		)
+		err := w.cluster.UserKubeconfig(w.kubeconfig(p.name), "system:serviceaccount:"+systemNamespace+":lanyard-"+p.name,
+			"system:serviceaccounts", "system:serviceaccounts:"+systemNamespace, "system:authenticated")
 		if err != nil {
+			return err
+		}
+		if err := w.launch(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -94,6 +94,11 @@ func (w *world) startPrograms(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// launch starts a program, or starts it anew if it runs with other arguments.
+func (w *world) launch(ctx context.Context, p program) error {
+	return w.cluster.Supervisor().StartProcess(ctx, cluster.Process{Name: p.name, Path: w.path("bin", p.name), Args: p.args})
 }
 
 // answers is nil if the URL answers 2xx.

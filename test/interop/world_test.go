@@ -34,6 +34,7 @@ type world struct {
 	ca      authority
 	issuer  string // URL
 	orders  string // URL of the orders API
+	logOf   string // the test whose part of the issuer's log is noted
 }
 
 // lanyard is the one that serves all tests.
