@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -195,9 +196,29 @@ func matchURI(want string) (func(*x509.Certificate) bool, error) {
 	if err != nil || u.Scheme == "" || u.String() != want || odd(want) || !printableASCII(want) {
 		return nil, errors.New("write one URI as it stands in the certificate, for example spiffe://cluster.local/ns/shop/sa/checkout")
 	}
-	return func(leaf *x509.Certificate) bool {
-		return slices.ContainsFunc(leaf.URIs, func(u *url.URL) bool { return u.String() == want })
-	}, nil
+	return func(leaf *x509.Certificate) bool { return slices.Contains(urisOf(leaf), want) }, nil
+}
+
+// urisOf are the URI SANs of leaf as they stand in it (RFC 5280 section 4.2.1.6). What
+// x509 makes of them has lost an empty fragment, and the letters of the scheme.
+func urisOf(leaf *x509.Certificate) []string {
+	const uniformResourceIdentifier = 6
+	var uris []string
+	for _, e := range leaf.Extensions {
+		var names []asn1.RawValue
+		if !e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 17}) {
+			continue
+		}
+		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
+			return nil
+		}
+		for _, name := range names {
+			if name.Class == asn1.ClassContextSpecific && name.Tag == uniformResourceIdentifier {
+				uris = append(uris, string(name.Bytes))
+			}
+		}
+	}
+	return uris
 }
 
 func matchIP(text string) (func(*x509.Certificate) bool, error) {
