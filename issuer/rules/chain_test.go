@@ -8,6 +8,8 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -135,5 +137,25 @@ func BenchmarkRefuseChain(b *testing.B) {
 		if _, ok := rules.LivePin(client(), certificates, peer, noon); ok {
 			b.Fatal("matched")
 		}
+	}
+}
+
+// What a certificate points to is its maker's choice (Keycloak issue 46742).
+func TestRefusesToFetchWhatACertificatePointsTo(t *testing.T) {
+	asked := make(chan string, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+	t.Cleanup(server.Close)
+	ca := newAuthority(t, "ca", nil)
+	presented := issue(t, leaf(func(c *x509.Certificate) {
+		c.IssuingCertificateURL, c.OCSPServer, c.CRLDistributionPoints = []string{server.URL + "/aia"}, []string{server.URL + "/ocsp"}, []string{server.URL + "/crl"}
+	}), newKey(t), newAuthority(t, "between", ca))
+	cc := matching(v1alpha1.SubjectSource{CABundle: ca.pem(), DNS: "checkout.shop"})
+	if _, ok := rules.LivePin(client(), read(cc), rules.PeerOf([]*x509.Certificate{presented}), noon); ok {
+		t.Error("a certificate matched whose issuer was not sent")
+	}
+	select {
+	case path := <-asked:
+		t.Errorf("%s was fetched", path)
+	default:
 	}
 }
