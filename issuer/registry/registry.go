@@ -31,8 +31,8 @@ type Registry struct {
 	assignmentsByClient     lists[roleClient, *v1alpha1.AppRoleAssignment]
 	assignmentsBySelector   lists[Key, *v1alpha1.AppRoleAssignment]
 
-	revoked   table[string, struct{}] // by jti
-	revokedBy table[string, int]      // by client id: how many tokens
+	revoked   table[string, int] // by jti: how many objects say so
+	revokedBy table[string, int] // by client id: how many tokens
 
 	// For writers only: the revocations, and what a change of a namespace touches, and how many there are.
 	revocations map[Key]*v1alpha1.TokenRevocation

@@ -12,12 +12,9 @@ func (r *Registry) ApplyRevocation(t *v1alpha1.TokenRevocation) {
 	old, had := r.revocations[k]
 	r.count("TokenRevocation", had)
 	r.revocations[k] = t
-	for _, token := range t.Spec.Tokens {
-		r.revoked.set(token.JTI, struct{}{})
-		r.countRevoked(token.ClientID, 1)
-	}
+	r.countTokens(t, 1) // before the old ones go: what stays revoked is so at each moment
 	if had {
-		r.forgetTokens(old, t)
+		r.countTokens(old, -1)
 	}
 }
 
@@ -29,34 +26,26 @@ func (r *Registry) DeleteRevocation(namespace, name string) {
 	if old, ok := r.revocations[k]; ok {
 		r.sizes["TokenRevocation"]--
 		delete(r.revocations, k)
-		r.forgetTokens(old, nil)
+		r.countTokens(old, -1)
 	}
 }
 
-// forgetTokens takes back what old added; what now, in its place, revokes as well
-// stays revoked.
-func (r *Registry) forgetTokens(old, now *v1alpha1.TokenRevocation) {
-	kept := map[string]bool{}
-	if now != nil {
-		for _, token := range now.Spec.Tokens {
-			kept[token.JTI] = true
-		}
-	}
-	for _, token := range old.Spec.Tokens {
-		if !kept[token.JTI] {
-			r.revoked.del(token.JTI)
-		}
-		r.countRevoked(token.ClientID, -1)
+// countTokens counts what t revokes. Two objects may revoke the same token, so that it
+// stays revoked until the last of them is gone.
+func (r *Registry) countTokens(t *v1alpha1.TokenRevocation, n int) {
+	for _, token := range t.Spec.Tokens {
+		addTo(&r.revoked, token.JTI, n)
+		addTo(&r.revokedBy, token.ClientID, n)
 	}
 }
 
-func (r *Registry) countRevoked(clientID string, n int) {
-	before, _ := r.revokedBy.get(clientID)
+func addTo(t *table[string, int], k string, n int) {
+	before, _ := t.get(k)
 	if before+n <= 0 {
-		r.revokedBy.del(clientID)
+		t.del(k)
 		return
 	}
-	r.revokedBy.set(clientID, before+n)
+	t.set(k, before+n)
 }
 
 // Revoked says whether the token with that jti was revoked.
@@ -65,7 +54,8 @@ func (r *Registry) Revoked(jti string) bool {
 	return ok
 }
 
-// RevokedBy returns how many revoked tokens of the client are kept.
+// RevokedBy returns how many revoked tokens of the client are kept; one that two
+// objects hold counts twice.
 func (r *Registry) RevokedBy(clientID string) int {
 	n, _ := r.revokedBy.get(clientID)
 	return n
