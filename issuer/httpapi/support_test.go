@@ -301,7 +301,7 @@ func newHouse(t testing.TB, edits ...func(*httpapi.Config)) *house {
 }
 
 // Revoke makes the house a store of revocations that is read at once.
-func (h *house) Revoke(_ context.Context, t tokenservice.RevokedToken) error {
+func (h *house) Revoke(_ context.Context, t tokenservice.RevokedToken, _ int) (bool, error) {
 	h.registry.ApplyRevocation(&v1alpha1.TokenRevocation{
 		ObjectMeta: meta("lanyard-system", t.ID),
 		Spec: v1alpha1.TokenRevocationSpec{
@@ -309,7 +309,7 @@ func (h *house) Revoke(_ context.Context, t tokenservice.RevokedToken) error {
 			Tokens:    []v1alpha1.RevokedToken{{ClientID: t.ClientID, JTI: t.ID, ExpiresAt: metav1.NewTime(t.ExpiresAt)}},
 		},
 	})
-	return nil
+	return true, nil
 }
 
 func meta(namespace, name string) metav1.ObjectMeta {

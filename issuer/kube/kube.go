@@ -125,7 +125,7 @@ func New(cfg Config) (*Cluster, error) {
 	}
 	revocations := c.objects(stats, "TokenRevocation", applyRevocation(r), r.DeleteRevocation)
 	c.add(stats, "TokenRevocation", revocations, whole(d.Resource(v1alpha1.SchemeGroupVersion.WithResource(revocationsPlural)).Namespace(cfg.Namespace), ""))
-	c.Revocations = newRevocations(d, cfg.Namespace, revocations.put)
+	c.Revocations = newRevocations(d, cfg.Namespace, r, revocations.put)
 	c.add(stats, "Namespace", c.objects(stats, "Namespace", applyNamespace(r), func(_, name string) { r.DeleteNamespace(name) }),
 		metadataOf(m.Resource(namespacesResource), ""))
 	c.add(stats, "Pod", c.Workloads.pods, metadataOf(m.Resource(podsResource), unfinished))

@@ -27,6 +27,7 @@ type archive struct {
 	err    error
 	stored []*v1alpha1.TokenRevocation
 	heard  int
+	known  *registry.Registry
 }
 
 func (a *archive) create(ctx context.Context, o *v1alpha1.TokenRevocation) (object, error) {
@@ -39,7 +40,7 @@ func (a *archive) create(ctx context.Context, o *v1alpha1.TokenRevocation) (obje
 		return nil, a.err
 	}
 	a.stored = append(a.stored, o)
-	return &unstructured.Unstructured{}, nil
+	return o, nil
 }
 
 func (a *archive) sizes() (n []int) {
@@ -52,27 +53,61 @@ func (a *archive) sizes() (n []int) {
 // start runs a writer to the archive until the test ends.
 func (a *archive) start(t *testing.T) (r *Revocations, stop func()) {
 	t.Helper()
-	r = &Revocations{create: a.create, stored: func(object) { a.heard++ }, queue: make(chan revocation, revocationsQueue)}
+	a.known = registry.New("cluster.local")
+	r = writing(a.create, a.known, func(o object) {
+		a.heard++
+		stored := o.(*v1alpha1.TokenRevocation).DeepCopy()
+		stored.Name = fmt.Sprint("revoked-", a.heard)
+		a.known.ApplyRevocation(stored)
+	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { r.run(ctx) })
 	return r, func() { cancel(); wg.Wait() }
 }
 
+// plenty is a quota that nobody reaches.
+const plenty = 1 << 20
+
+// tokenToRevoke is one of eight clients', each of a namespace of its own.
 func tokenToRevoke(i int) tokenservice.RevokedToken {
-	return tokenservice.RevokedToken{ClientID: "shop/checkout", ID: fmt.Sprint("jti-", i), ExpiresAt: noon.Add(time.Duration(i) * time.Second)}
+	return tokenOf(fmt.Sprint("shop-", i%8), "checkout", i)
 }
 
+func tokenOf(namespace, client string, i int) tokenservice.RevokedToken {
+	return tokenservice.RevokedToken{
+		ClientID: namespace + "/" + client, Namespace: namespace,
+		ID: fmt.Sprint("jti-", i), ExpiresAt: noon.Add(time.Duration(i) * time.Second),
+	}
+}
+
+var errQuota = errors.New("the quota is full")
+
 // revoke revokes n tokens at once, and returns what each caller was told.
-func revoke(t *testing.T, r *Revocations, n int) []error {
+func revoke(t *testing.T, r *Revocations, n, quota int, token func(int) tokenservice.RevokedToken) []error {
 	t.Helper()
 	errs := make([]error, n)
 	var wg sync.WaitGroup
 	for i := range n {
-		wg.Go(func() { errs[i] = r.Revoke(t.Context(), tokenToRevoke(i)) })
+		wg.Go(func() {
+			stored, err := r.Revoke(t.Context(), token(i), quota)
+			if errs[i] = err; err == nil && !stored {
+				errs[i] = errQuota
+			}
+		})
 	}
 	wg.Wait()
 	return errs
+}
+
+// howMany counts the errors that are e; nil: what was stored.
+func howMany(errs []error, e error) (n int) {
+	for _, err := range errs {
+		if errors.Is(err, e) {
+			n++
+		}
+	}
+	return n
 }
 
 func TestRevocationsShareObjects(t *testing.T) {
@@ -93,7 +128,7 @@ func TestRevocationsShareObjects(t *testing.T) {
 				r, stop := a.start(t)
 				defer stop()
 				began := time.Now()
-				for i, err := range revoke(t, r, c.tokens) {
+				for i, err := range revoke(t, r, c.tokens, plenty, tokenToRevoke) {
 					if err != nil {
 						t.Fatalf("token %d: %v", i, err)
 					}
@@ -110,16 +145,25 @@ func TestRevocationsShareObjects(t *testing.T) {
 }
 
 func TestRevocationSaysWhatTheAPIServerNeedsToKnow(t *testing.T) {
-	o := revocationOf([]revocation{
-		{token: v1alpha1.RevokedToken{ClientID: "shop/checkout", JTI: "a", ExpiresAt: stamp(2)}},
-		{token: v1alpha1.RevokedToken{ClientID: "shop/basket", JTI: "b", ExpiresAt: stamp(9)}},
-		{token: v1alpha1.RevokedToken{ClientID: "shop/checkout", JTI: "c", ExpiresAt: stamp(5)}},
+	o := revocationOf([]*revocation{
+		{token: tokenOf("shop", "checkout", 2)},
+		{token: tokenOf("shop", "basket", 9)},
+		{token: tokenOf("shop", "checkout", 5)},
 	})
-	if !o.Spec.ExpiresAt.Time.Equal(stamp(9).Time) {
-		t.Errorf("it ends at %s; want the end of its last token", o.Spec.ExpiresAt)
+	want := &v1alpha1.TokenRevocation{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "lanyard.dev/v1alpha1", Kind: "TokenRevocation"},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "revoked-"},
+		Spec: v1alpha1.TokenRevocationSpec{
+			ExpiresAt: stamp(9), // the end of its last token
+			Tokens: []v1alpha1.RevokedToken{
+				{ClientID: "shop/checkout", JTI: "jti-2", ExpiresAt: stamp(2)},
+				{ClientID: "shop/basket", JTI: "jti-9", ExpiresAt: stamp(9)},
+				{ClientID: "shop/checkout", JTI: "jti-5", ExpiresAt: stamp(5)},
+			},
+		},
 	}
-	if o.Kind != "TokenRevocation" || o.APIVersion != "lanyard.dev/v1alpha1" || o.GenerateName == "" || len(o.Spec.Tokens) != 3 {
-		t.Errorf("got %+v", o)
+	if diff := cmp.Diff(want, o); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -128,14 +172,14 @@ func TestRevocationsTellEveryCallerOfAFailure(t *testing.T) {
 		a := &archive{err: errors.New("etcd is full")}
 		r, stop := a.start(t)
 		defer stop()
-		for i, err := range revoke(t, r, 3) {
+		for i, err := range revoke(t, r, 3, plenty, tokenToRevoke) {
 			if err == nil || !strings.Contains(err.Error(), "etcd is full") {
 				t.Errorf("token %d: %v; want the API server's error", i, err)
 			}
 		}
 		a.err = nil
-		if err := r.Revoke(t.Context(), tokenToRevoke(1)); err != nil {
-			t.Errorf("after the failure: %v", err)
+		if stored, err := r.Revoke(t.Context(), tokenToRevoke(1), plenty); err != nil || !stored {
+			t.Errorf("after the failure: %t, %v", stored, err)
 		}
 		if a.heard != 1 {
 			t.Errorf("%d objects were applied here; want the one that was stored", a.heard)
@@ -149,7 +193,7 @@ func TestRevocationsHonourTheCallersContextAndStoreAllTheSame(t *testing.T) {
 		r, stop := a.start(t)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if err := r.Revoke(ctx, tokenToRevoke(1)); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := r.Revoke(ctx, tokenToRevoke(1), plenty); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v; want the end of the caller's patience", err)
 		}
 		time.Sleep(2 * time.Second)
@@ -168,17 +212,8 @@ func TestRevocationsAreRefusedBeyondWhatMayWait(t *testing.T) {
 		defer stop()
 		const more = 10
 		began := time.Now()
-		refused, failed := 0, 0
-		for _, err := range revoke(t, r, revocationsEach+revocationsQueue+more) {
-			switch {
-			case errors.Is(err, errTooManyRevocations):
-				refused++
-			case errors.Is(err, context.DeadlineExceeded):
-				failed++
-			default:
-				t.Errorf("got %v", err)
-			}
-		}
+		errs := revoke(t, r, revocationsEach+revocationsQueue+more, plenty, tokenToRevoke)
+		refused, failed := howMany(errs, errTooManyRevocations), howMany(errs, context.DeadlineExceeded)
 		if refused < more || refused+failed != revocationsEach+revocationsQueue+more {
 			t.Errorf("%d were refused and %d failed", refused, failed)
 		}
@@ -193,7 +228,10 @@ func TestRevocationsEndInOrder(t *testing.T) {
 		a := &archive{takes: time.Millisecond}
 		r, stop := a.start(t)
 		answered := make(chan error, 1)
-		go func() { answered <- r.Revoke(t.Context(), tokenToRevoke(1)) }()
+		go func() {
+			_, err := r.Revoke(t.Context(), tokenToRevoke(1), plenty)
+			answered <- err
+		}()
 		synctest.Wait() // it is gathered
 		stop()
 		if err := <-answered; err != nil || len(a.stored) != 1 {

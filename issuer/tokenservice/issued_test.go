@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/keyring"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/issuer/registry"
 	"github.com/lanyard-dev/lanyard/issuer/replay"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 	"github.com/lanyard-dev/lanyard/issuer/tokenservice"
@@ -33,19 +34,22 @@ const (
 
 // stored takes what is revoked, and hands it to the registry as a watch would.
 type stored struct {
-	to   func(*v1alpha1.TokenRevocation)
+	to   *registry.Registry
 	fail error
 }
 
-func (s *stored) Revoke(_ context.Context, t tokenservice.RevokedToken) error {
+func (s *stored) Revoke(_ context.Context, t tokenservice.RevokedToken, quota int) (bool, error) {
 	if s.fail != nil {
-		return s.fail
+		return false, s.fail
 	}
-	s.to(&v1alpha1.TokenRevocation{
+	if s.to.RevokedBy(t.ClientID) >= quota {
+		return false, nil
+	}
+	s.to.ApplyRevocation(&v1alpha1.TokenRevocation{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "lanyard-system", Name: t.ID},
 		Spec:       v1alpha1.TokenRevocationSpec{Tokens: []v1alpha1.RevokedToken{{ClientID: t.ClientID, JTI: t.ID, ExpiresAt: metav1.NewTime(t.ExpiresAt)}}},
 	})
-	return nil
+	return true, nil
 }
 
 // living is a cluster with one pod.
@@ -75,7 +79,7 @@ type whole struct {
 func newWhole(t *testing.T) *whole {
 	t.Helper()
 	s := service(t)
-	w := &whole{Service: s, at: now, store: &stored{to: s.Registry.ApplyRevocation}, pods: &living{nowhere: nowhere{t}, podUID: "u"}}
+	w := &whole{Service: s, at: now, store: &stored{to: s.Registry}, pods: &living{nowhere: nowhere{t}, podUID: "u"}}
 	s.Now = func() time.Time { return w.at }
 	s.Replay, s.Revocations, s.RevocationQuota = replay.New(100, 3), w.store, 2
 	s.Authenticator.Workloads = w.pods

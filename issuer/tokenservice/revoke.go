@@ -19,8 +19,8 @@ type RevocationRequest struct {
 
 // RevokedToken is a token that ended before its time.
 type RevokedToken struct {
-	// ClientID of the client that it was given to.
-	ClientID string
+	// ClientID and Namespace of the client that it was given to.
+	ClientID, Namespace string
 	// ID is its jti.
 	ID        string
 	ExpiresAt time.Time
@@ -28,9 +28,10 @@ type RevokedToken struct {
 
 // Revocations stores what is revoked, for all replicas.
 type Revocations interface {
-	// Revoke returns once the revocation is stored. The error means that it may not
-	// be.
-	Revoke(ctx context.Context, t RevokedToken) error
+	// Revoke returns true once the revocation is stored, and false if it is not to be:
+	// the client has quota revoked tokens already, counting what waits to be stored. The
+	// error means that it may not be stored.
+	Revoke(ctx context.Context, t RevokedToken, quota int) (bool, error)
 }
 
 // Revoke ends a token of the client that asks. A token that is none, or has ended, is
@@ -58,13 +59,17 @@ func (s *Service) Revoke(ctx context.Context, r RevocationRequest, event *Event)
 		event.Inactive = "revoked"
 		return nil
 	}
-	if s.Registry.RevokedBy(clientID) >= s.RevocationQuota {
-		return oauth.NewError(oauth.ErrRevocationQuota, "")
-	}
-	if err := s.Revocations.Revoke(ctx, RevokedToken{ClientID: clientID, ID: token.ID, ExpiresAt: token.Expiry}); err != nil {
+	stored, err := s.Revocations.Revoke(ctx, RevokedToken{
+		ClientID: clientID, Namespace: caller.Object.Namespace, ID: token.ID, ExpiresAt: token.Expiry,
+	}, s.RevocationQuota)
+	switch {
+	case err != nil:
 		e := oauth.NewError(oauth.ErrCannotLookUp, "the revocation could not be stored; try again").WithCause(err)
 		e.Reason = "revocation_not_stored"
 		return e
+	case !stored:
+		return oauth.NewError(oauth.ErrRevocationQuota, "")
+	default:
+		return nil
 	}
-	return nil
 }
