@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -232,53 +231,4 @@ func awaitStates(t *testing.T, c *v1alpha1.OAuthClient, when string, want ...v1a
 		}
 		return nil
 	})
-}
-
-// One owner has a thousand clients that cannot work, and goes on changing them all.
-func TestOneOwnersBrokenObjectsDoNotSlowAnothers(t *testing.T) {
-	shop, evil := env.Namespace(t, nil, nil).Name, env.Namespace(t, nil, nil).Name
-	run(t, shop, evil)
-	const broken, hands = 1000, 8
-	ctx, stop := context.WithCancel(t.Context())
-	var made, working sync.WaitGroup
-	made.Add(hands)
-	for hand := range hands {
-		working.Go(func() {
-			for round := 0; ctx.Err() == nil; round++ {
-				for i := hand; i < broken && ctx.Err() == nil; i += hands {
-					if err := disturb(ctx, round, brokenClient(evil, i)); err != nil && ctx.Err() == nil {
-						t.Errorf("round %d: %v", round, err)
-					}
-				}
-				if round == 0 {
-					made.Done()
-				}
-			}
-		})
-	}
-	t.Cleanup(func() { stop(); working.Wait() })
-	made.Wait()
-	for _, o := range []client.Object{newClient(shop, "checkout"), newResource(shop, "shop", "api://"+shop), newRole(shop, "read", "shop", "Read")} {
-		awaitReady(t, create(t, o)) // while the hands go on
-	}
-	stop()
-	working.Wait()
-	for _, i := range []int{0, broken / 2, broken - 1} { // and they are told why they do not work
-		awaitReason(t, brokenClient(evil, i), v1alpha1.ReasonClientIDNotAllowed, "lanyard.dev/client-ids")
-	}
-}
-
-func brokenClient(namespace string, i int) *v1alpha1.OAuthClient {
-	c := newClient(namespace, fmt.Sprintf("broken-%04d", i))
-	c.Spec.ClientID = "stolen" // all the same one
-	return c
-}
-
-// disturb makes a client in the first round, and changes it in each later one.
-func disturb(ctx context.Context, round int, c *v1alpha1.OAuthClient) error {
-	if round == 0 {
-		return env.Client.Create(ctx, c)
-	}
-	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"labels":{"round":"%d"}}}`, round))
-	return env.Client.Patch(ctx, c, patch)
 }

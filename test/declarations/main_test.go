@@ -212,16 +212,19 @@ func conditions(o client.Object) []metav1.Condition {
 // speaking of the newest generation.
 func awaitCondition(t *testing.T, o client.Object, kind, reason, says string) {
 	t.Helper()
-	testenv.Eventually(t, func(ctx context.Context) error {
-		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
-			return err
-		}
-		c := meta.FindStatusCondition(conditions(o), kind)
-		if c == nil || c.Reason != reason || !strings.Contains(c.Message, says) || c.ObservedGeneration != o.GetGeneration() {
-			return fmt.Errorf("%T %s: %s is %+v; want reason %s saying %q", o, o.GetName(), kind, c, reason, says)
-		}
-		return nil
-	})
+	testenv.Eventually(t, func(ctx context.Context) error { return lacks(ctx, o, kind, reason, says) })
+}
+
+// lacks says what the condition is instead.
+func lacks(ctx context.Context, o client.Object, kind, reason, says string) error {
+	if err := env.Client.Get(ctx, client.ObjectKeyFromObject(o), o); err != nil {
+		return err
+	}
+	c := meta.FindStatusCondition(conditions(o), kind)
+	if c == nil || c.Reason != reason || !strings.Contains(c.Message, says) || c.ObservedGeneration != o.GetGeneration() {
+		return fmt.Errorf("%T %s: %s is %+v; want reason %s saying %q", o, o.GetName(), kind, c, reason, says)
+	}
+	return nil
 }
 
 func awaitReady(t *testing.T, o client.Object) {

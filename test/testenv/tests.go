@@ -121,6 +121,12 @@ func (e *Environment) Manager(t *testing.T, user *rest.Config, setup func(ctrl.M
 // error if that takes too long.
 func Eventually(t *testing.T, condition func(ctx context.Context) error) {
 	t.Helper()
+	EventuallyWithin(t, patience, condition)
+}
+
+// EventuallyWithin is Eventually with another patience, for what is long in itself.
+func EventuallyWithin(t *testing.T, patience time.Duration, condition func(ctx context.Context) error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
