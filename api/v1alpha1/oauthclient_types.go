@@ -113,7 +113,7 @@ const (
 
 // ClientAuthentication is the allow-list of ways in which a client proves itself.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.serviceAccounts) || has(self.certificate) || has(self.clientSecret)",message="spec.authentication lists no way to authenticate; add serviceAccounts, certificate, or both"
+// +kubebuilder:validation:XValidation:rule="has(self.serviceAccounts) || has(self.certificate) || has(self.clientSecret)",message="spec.authentication lists no way to authenticate; add serviceAccounts, certificate or clientSecret"
 type ClientAuthentication struct {
 	// serviceAccounts lists the service accounts of the client's own namespace
 	// whose projected tokens authenticate the client.

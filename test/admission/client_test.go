@@ -35,7 +35,7 @@ func TestOAuthClient(t *testing.T) {
 		"a client id with a line break":      {set("clientID", "a\n"), "letters, digits"},
 		"a client id that is too long":       {set("clientID", strings.Repeat("a", 129)), "Too long"},
 		"no authentication":                  {unset("authentication"), "spec.authentication: Required value"},
-		"an empty authentication":            {set("authentication", spec{}), "add serviceAccounts, certificate, or both"},
+		"an empty authentication":            {set("authentication", spec{}), "add serviceAccounts, certificate or clientSecret"},
 		"an empty list of service accounts":  {set("authentication.serviceAccounts", []any{}), "should have at least 1 items"},
 		"33 service accounts":                {set("authentication.serviceAccounts", repeat(33, func(i int) any { return spec{"name": fmt.Sprint("a", i)} })), "Too many"},
 		"a service account twice":            {set("authentication.serviceAccounts", []any{spec{"name": "a"}, spec{"name": "a"}}), "Duplicate value"},
@@ -125,7 +125,7 @@ func TestClientSecret(t *testing.T) {
 	table{
 		"the secretName is not changed":    {set(at("secretName"), "other"), "secretName cannot be changed; remove clientSecret"},
 		"the secret goes":                  {set("authentication", spec{"serviceAccounts": []any{spec{"name": "a"}}}), ""},
-		"the last way does not go":         {set("authentication", spec{}), "lists no way to authenticate"},
+		"the last way does not go":         {set("authentication", spec{}), "lists no way to authenticate; add serviceAccounts, certificate or clientSecret"},
 		"the lifetime changes":             {set(at("lifetime"), "48h"), ""},
 		"the lifetime needs room to renew": {both(set(at("renewBefore"), "30h"), set(at("lifetime"), "48h")), half},
 	}.updates(t, "OAuthClient", secret)
