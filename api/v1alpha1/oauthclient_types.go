@@ -187,7 +187,11 @@ const (
 
 // CertificateCredential accepts the certificates pinned to the client.
 type CertificateCredential struct {
-	// methods lists how a pinned certificate may authenticate the client.
+	// methods lists how a pinned certificate may authenticate the client:
+	// tls_client_auth, over mutual TLS (RFC 8705 section 2.1);
+	// self_signed_tls_client_auth, the same, and the only one for a certificate given
+	// as pem (section 2.2); private_key_jwt, by an assertion that its key signed (RFC
+	// 7523).
 	//
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=3

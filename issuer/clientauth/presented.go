@@ -52,7 +52,7 @@ func (p *Presented) method(secrets bool) (method, *oauth.Error) {
 	case assertion && (secret || p.OtherAuthorization), secret && p.OtherAuthorization:
 		return 0, oauth.NewError(oauth.ErrTwoMethods, "")
 	case p.OtherAuthorization && certificate:
-		return 0, oauth.NewError(oauth.ErrTwoMethods, "an Authorization header was sent over a connection with a client certificate; leave one of them out")
+		return 0, oauth.NewError(oauth.ErrTwoMethods, "an Authorization header that holds no client id and secret was sent over a connection with a client certificate; leave the header out, and send client_id in the body")
 	case p.OtherAuthorization:
 		return 0, oauth.NewError(oauth.ErrNoMethod, "the Authorization header holds no client id and secret; leave it out, and send a client_assertion, or client_id over mutual TLS")
 	case p.GrantType == oauth.GrantTLSClientAuth && secret && certificate:
@@ -89,7 +89,7 @@ func (p *Presented) assertionForm() *oauth.Error {
 func (p *Presented) secretForm(served bool) *oauth.Error {
 	switch {
 	case !served && !p.Peer.IsZero():
-		return oauth.NewError(oauth.ErrTwoMethods, "a client secret was sent over a connection with a client certificate; leave one of them out")
+		return oauth.NewError(oauth.ErrTwoMethods, "a client secret was sent over a connection with a client certificate, and client secrets are not served here; leave the secret out")
 	case !served:
 		return oauth.NewError(oauth.ErrNoMethod, "client secrets are not served here; send a client_assertion, or client_id over mutual TLS")
 	case p.ClientID == "":

@@ -128,7 +128,7 @@ var catalogue = [...]Entry{
 	{ErrNoScope, InvalidScope, "No scope, and more than one resource", "say which resource the token is for: scope=<identifier>/.default"},
 	{ErrNoSuchResource, InvalidTarget, "No such resource, or not granted", "the resource is unknown or not granted to this client; kubectl describe oauthclient shows the client's roles"},
 	{ErrScopeMismatch, InvalidTarget, "scope and resource disagree", "resource and scope name different resources; a token is for one resource"},
-	{ErrLifetimeTooLow, InvalidRequest, "Too little time is left", "the token would live less than 30 s, because the certificate, the assertion or the assignment ends; renew it"},
+	{ErrLifetimeTooLow, InvalidRequest, "Too little time is left", "the token would live less than 30 s, because the certificate, the assertion, the secret or the assignment ends, or by the expiry in the scope; renew what ends, or ask for 30 s or more"},
 	{ErrResourceStopped, InvalidScope, "The resource is suspended", "the resource gives no tokens at present; its owner has suspended it"},
 
 	{ErrBindingRequired, InvalidRequest, "The client's tokens must be bound", "the client's spec.tokenBinding is MTLS: connect with a certificate that is pinned to the client"},

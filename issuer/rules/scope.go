@@ -65,8 +65,11 @@ func ParseScope(scope, resource string) (Ask, *oauth.Error) {
 			continue
 		}
 		i := strings.LastIndexByte(token, '/')
-		if i <= 0 || i == len(token)-1 {
-			return Ask{}, oauth.NewError(oauth.ErrScopeSyntax, "")
+		switch {
+		case i <= 0:
+			return Ask{}, oauth.NewError(oauth.ErrScopeSyntax, "scope has a word without an identifier, such as openid; leave it out, and write <identifier>/.default or <identifier>/<role value>")
+		case i == len(token)-1 || token[i-1] == '/': // api://orders/, api://orders
+			return Ask{}, oauth.NewError(oauth.ErrScopeSyntax, "scope names a resource and no role; write <identifier>/.default for every role that is granted, or <identifier>/<role value>")
 		}
 		if id := token[:i]; identifier == "" {
 			identifier = id

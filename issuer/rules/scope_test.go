@@ -48,6 +48,7 @@ func TestParseScope(t *testing.T) {
 		".default beside a role is refused":            {scope: "api://orders/Read api://orders/.default", refused: oauth.ErrScopeSyntax},
 		"a word without a slash is refused":            {scope: "openid", refused: oauth.ErrScopeSyntax},
 		"an identifier without a role is refused":      {scope: "api://orders/", refused: oauth.ErrScopeSyntax},
+		"an identifier alone is refused":               {scope: "api://orders", refused: oauth.ErrScopeSyntax},
 		"a role without an identifier is refused":      {scope: "/Read", refused: oauth.ErrScopeSyntax},
 		"a quote is refused":                           {scope: `api://orders/"Read"`, refused: oauth.ErrScopeSyntax},
 		"a tab is no blank":                            {scope: "api://orders/Read\tapi://orders/Write", refused: oauth.ErrScopeSyntax},

@@ -11,7 +11,11 @@ import (
 //
 // CertificateCredential accepts the certificates pinned to the client.
 type CertificateCredentialApplyConfiguration struct {
-	// methods lists how a pinned certificate may authenticate the client.
+	// methods lists how a pinned certificate may authenticate the client:
+	// tls_client_auth, over mutual TLS (RFC 8705 section 2.1);
+	// self_signed_tls_client_auth, the same, and the only one for a certificate given
+	// as pem (section 2.2); private_key_jwt, by an assertion that its key signed (RFC
+	// 7523).
 	Methods []apiv1alpha1.CertificateMethod `json:"methods,omitempty"`
 	// assertionReuse says whether one private_key_jwt assertion may be used more
 	// than once: Never (default); UntilExpiry, for libraries that resend one assertion,
