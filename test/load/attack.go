@@ -20,6 +20,20 @@ type attackJob struct {
 // harm is what the attackers did.
 type harm struct {
 	Connections, Refused int64
+	Bytes                int64 // that they sent, with those of TLS
+}
+
+// counted counts what is sent over it.
+type counted struct {
+	net.Conn
+	bytes *atomic.Int64
+}
+
+// Write implements net.Conn.
+func (c counted) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.bytes.Add(int64(n))
+	return n, err
 }
 
 // attack is one kind of attack: so many attackers, each of which connects, does
@@ -80,7 +94,7 @@ func runAttack(ctx context.Context, j attackJob) (harm, error) {
 	_, _ = rand.Read(random) // never fails
 	ctx, cancel := context.WithDeadline(ctx, j.Until)
 	defer cancel()
-	var opened, refused atomic.Int64
+	var opened, refused, sent atomic.Int64
 	var all sync.WaitGroup
 	for i := range how.attackers {
 		a := &attacker{target: j.Target, hello: hello, random: random, until: j.Until}
@@ -98,14 +112,14 @@ func runAttack(ctx context.Context, j attackJob) (harm, error) {
 					_ = t.SetLinger(0) // no port waits for the last packet of an attacker
 				}
 				_ = conn.SetDeadline(j.Until)
-				how.do(a, conn)
+				how.do(a, counted{conn, &sent})
 				_ = conn.Close()
 				sleep(ctx, how.pause)
 			}
 		})
 	}
 	all.Wait()
-	return harm{Connections: opened.Load(), Refused: refused.Load()}, nil
+	return harm{Connections: opened.Load(), Refused: refused.Load(), Bytes: sent.Load()}, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -40,119 +40,157 @@ type target struct {
 	Root          []byte // its certificate, DER
 }
 
-// times of one attack. Honest clients are measured between Begin and Attack, and
-// between Settled and End.
-type times struct{ Begin, Attack, Settled, End time.Time }
+// times of one attack. Honest clients are measured between Settled and End.
+type times struct{ Attack, Settled, End time.Time }
 
 // honestJob is what the process of the honest clients is told.
 type honestJob struct {
-	Target  target
+	// Servers are the one that is attacked and the one that is not. The first half of
+	// the clients asks the first, the others the second.
+	Servers [2]server
 	Times   times
 	Clients []stand.Client
-	PID     int // of the server
 }
 
-// tokens is what honest clients got, a second.
-type tokens struct {
-	// Kept is over connections that stay, New over a new one for each token.
-	KeptBefore, KeptDuring, NewBefore, NewDuring float64
-	// Failed are requests without a token, during the attack.
+// server is where it listens, and the number of its process.
+type server struct {
+	Target target
+	PID    int
+}
+
+// served is what one server's honest clients got.
+type served struct {
+	// Kept is tokens a second over connections that stay, New over a new one for each.
+	Kept, New float64
+	// Failed are requests without a token since the attack began.
 	Failed int
-	// ShareBefore and ShareDuring are all tokens a second of the server's processor time.
-	ShareBefore, ShareDuring float64
+	// CPU is the part of its core that the server used.
+	CPU float64
 }
 
-// honestNetworks are 127.0.1.1 and so on.
+// honestAddress is 127.0.1.1 and so on.
 func honestAddress(i int) net.IP { return net.IPv4(127, 0, 1, byte(1+i%250)) }
 
 // newEvery makes every so-manieth honest client one that takes a new connection for
 // each token.
 const newEvery = 3
 
-func runHonest(ctx context.Context, j honestJob) (tokens, error) {
-	root, err := x509.ParseCertificate(j.Target.Root)
-	if err != nil {
-		return tokens{}, err
+// What honest clients ask for, each on a schedule that does not wait for answers. All
+// of one server's together it is about a tenth of what a core gives.
+const (
+	keptEvery = 20 * time.Millisecond
+	anewEvery = 50 * time.Millisecond
+	// maxLate is how late a client asks at most: what is later was missed.
+	maxLate = 250 * time.Millisecond
+)
+
+// next is when a client asks after it should have asked at due and was done at now.
+func next(due, now time.Time, every time.Duration) time.Time {
+	if due = due.Add(every); due.Before(now.Add(-maxLate)) {
+		return now
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(root)
-	var counts struct{ before, during, newBefore, newDuring, failed atomic.Int64 }
-	failures := make([]error, len(j.Clients))
+	return due
+}
+
+func runHonest(ctx context.Context, j honestJob) ([2]served, error) {
+	var counts [2]struct{ kept, anew, failed atomic.Int64 }
+	early := make([]error, len(j.Clients)) // failures before the attack
 	var all sync.WaitGroup
 	for i, c := range j.Clients {
-		pair, err := c.Certificate.TLS()
+		which := i * len(j.Servers) / len(j.Clients)
+		h, err := newHonest(j.Servers[which].Target, c, i)
 		if err != nil {
-			return tokens{}, err
+			return [2]served{}, err
 		}
-		h := &honest{
-			target: j.Target, redial: i%newEvery == 0,
-			config:  &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: "127.0.0.1", Certificates: []tls.Certificate{pair}},
-			dialer:  net.Dialer{LocalAddr: &net.TCPAddr{IP: honestAddress(i)}, Timeout: 5 * time.Second},
-			request: form(j.Target.Path, url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ID()}, "scope": {stand.BoundResource + "/.default"}}),
-		}
-		before, during := &counts.before, &counts.during
+		got := &counts[which].kept
 		if h.redial {
-			before, during = &counts.newBefore, &counts.newDuring
+			got = &counts[which].anew
 		}
 		all.Go(func() {
-			for now := time.Now(); now.Before(j.Times.End); now = time.Now() {
+			defer h.hangUp()
+			for due := time.Now(); due.Before(j.Times.End); due = next(due, time.Now(), h.every) {
+				time.Sleep(time.Until(due))
 				err := h.ask(ctx)
 				switch now := time.Now(); {
 				case err != nil && now.Before(j.Times.Attack):
-					failures[i] = err
+					early[i] = err
 					return
 				case err != nil:
-					counts.failed.Add(1)
+					counts[which].failed.Add(1)
 					h.hangUp()
-				case now.After(j.Times.Begin) && now.Before(j.Times.Attack):
-					before.Add(1)
 				case now.After(j.Times.Settled) && now.Before(j.Times.End):
-					during.Add(1)
+					got.Add(1)
 				}
 			}
-			h.hangUp()
 		})
 	}
-	cpu, err := j.cpuTimes()
-	if err != nil {
-		return tokens{}, err
-	}
+	used, err := j.cpuTimes()
 	all.Wait()
-	share := func(a, b *atomic.Int64, used time.Duration) float64 {
-		return float64(a.Load()+b.Load()) / max(used, time.Millisecond).Seconds()
+	if err := errors.Join(append(early, err)...); err != nil {
+		return [2]served{}, err
 	}
-	rate := func(n *atomic.Int64, from, to time.Time) float64 { return float64(n.Load()) / to.Sub(from).Seconds() }
-	t := j.Times
-	return tokens{
-		KeptBefore: rate(&counts.before, t.Begin, t.Attack), KeptDuring: rate(&counts.during, t.Settled, t.End),
-		NewBefore: rate(&counts.newBefore, t.Begin, t.Attack), NewDuring: rate(&counts.newDuring, t.Settled, t.End),
-		ShareBefore: share(&counts.before, &counts.newBefore, cpu[1]-cpu[0]),
-		ShareDuring: share(&counts.during, &counts.newDuring, cpu[3]-cpu[2]),
-		Failed:      int(counts.failed.Load()),
-	}, errors.Join(failures...)
-}
-
-// cpuTimes are the server's at the four times.
-func (j honestJob) cpuTimes() (cpu [4]time.Duration, err error) {
-	for i, at := range []time.Time{j.Times.Begin, j.Times.Attack, j.Times.Settled, j.Times.End} {
-		time.Sleep(time.Until(at))
-		if cpu[i], err = stand.CPUTime(j.PID); err != nil {
-			return cpu, err
+	var out [2]served
+	seconds := j.Times.End.Sub(j.Times.Settled).Seconds()
+	for i := range out {
+		n := &counts[i]
+		out[i] = served{
+			Kept: float64(n.kept.Load()) / seconds, New: float64(n.anew.Load()) / seconds,
+			Failed: int(n.failed.Load()), CPU: used[i].Seconds() / seconds,
 		}
 	}
-	return cpu, nil
+	return out, nil
 }
 
-// honest is a client with a certificate that asks for one token after the other.
+// cpuTimes are what the servers used between Settled and End.
+func (j honestJob) cpuTimes() (used [2]time.Duration, err error) {
+	for _, at := range []time.Time{j.Times.Settled, j.Times.End} {
+		time.Sleep(time.Until(at))
+		for i, s := range j.Servers {
+			now, err := stand.CPUTime(s.PID)
+			if err != nil {
+				return used, err
+			}
+			used[i] = now - used[i]
+		}
+	}
+	return used, nil
+}
+
+// honest is a client with a certificate that asks for a token every so often.
 type honest struct {
 	target  target
 	redial  bool
+	every   time.Duration
 	config  *tls.Config
 	dialer  net.Dialer
 	request []byte
 
 	conn   net.Conn
 	reader *bufio.Reader
+}
+
+// newHonest is the i-th.
+func newHonest(t target, c stand.Client, i int) (*honest, error) {
+	root, err := x509.ParseCertificate(t.Root)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(root)
+	pair, err := c.Certificate.TLS()
+	if err != nil {
+		return nil, err
+	}
+	h := &honest{
+		target: t, redial: i%newEvery == 0, every: keptEvery,
+		config:  &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: "127.0.0.1", Certificates: []tls.Certificate{pair}},
+		dialer:  net.Dialer{LocalAddr: &net.TCPAddr{IP: honestAddress(i)}, Timeout: 5 * time.Second},
+		request: form(t.Path, url.Values{"grant_type": {"client_credentials"}, "client_id": {c.ID()}, "scope": {stand.BoundResource + "/.default"}}),
+	}
+	if h.redial {
+		h.every = anewEvery
+	}
+	return h, nil
 }
 
 func (h *honest) ask(ctx context.Context) error {
