@@ -69,7 +69,7 @@ type served struct {
 }
 
 // honestAddress is 127.0.1.1 and so on.
-func honestAddress(i int) net.IP { return net.IPv4(127, 0, 1, byte(1+i%250)) }
+func honestAddress(i int) net.IP { return net.IPv4(127, 0, 1, byte((1+i)&0xff)) }
 
 // newEvery makes every so-manieth honest client one that takes a new connection for
 // each token.
@@ -126,7 +126,7 @@ func runHonest(ctx context.Context, j honestJob) ([2]served, error) {
 	}
 	used, err := j.cpuTimes()
 	all.Wait()
-	if err := errors.Join(append(early, err)...); err != nil {
+	if err := errors.Join(err, errors.Join(early...)); err != nil {
 		return [2]served{}, err
 	}
 	var out [2]served
