@@ -8,7 +8,8 @@
 // by the same kind of test. The next secret is made before the newest ends, and when
 // the Secret was deleted, so that deleting it is how people replace a secret; the older
 // one works until it ends, at most two at once. Removing clientSecret from the spec ends
-// them all; the Secret stays until the client is deleted, for nothing here may delete one.
+// them all, if it is still so when somebody looks here; the Secret stays until the
+// client is deleted, for nothing here may delete one.
 //
 // The Secret is written before the status. If the process dies in between, nobody
 // accepts what the Secret holds, the label tells so, and the next look makes another.
