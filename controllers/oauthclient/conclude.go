@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -54,6 +55,9 @@ func ready(f facts, d decision) rules.Verdict {
 	verdict := d.verdict
 	if verdict.OK && f.sharer != nil {
 		verdict.Message += fmt.Sprintf("; requests with a token of service account %s must send client_id, because OAuthClient %s lists it, too", f.account, f.sharer.Name)
+	}
+	if secret := meta.FindStatusCondition(f.client.Status.Conditions, v1alpha1.ConditionClientSecret); verdict.OK && secret != nil && secret.Status == metav1.ConditionFalse {
+		verdict.Message += fmt.Sprintf("; not with a client secret, though (%s): see the condition %s", secret.Reason, v1alpha1.ConditionClientSecret)
 	}
 	return verdict
 }

@@ -1,6 +1,7 @@
 package oauthclient
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -101,6 +102,20 @@ func TestConcludeIsStable(t *testing.T) {
 	later := noon.Add(time.Minute)
 	if diff := cmp.Diff(s, conclude(f, decide(f, later), later)); diff != "" {
 		t.Errorf("a minute later (-before +after):\n%s", diff)
+	}
+}
+
+// Ready is the client's; that one of its ways to authenticate does not work is said
+// beside it.
+func TestConcludeSaysThatTheSecretDoesNotWork(t *testing.T) {
+	c := &v1alpha1.OAuthClient{Status: v1alpha1.OAuthClientStatus{Conditions: []metav1.Condition{{
+		Type: v1alpha1.ConditionClientSecret, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonClientSecretsDisabled,
+	}}}}
+	for _, works := range []bool{true, false} {
+		got := ready(facts{client: c}, decision{verdict: rules.Verdict{OK: works, Message: "x"}})
+		if strings.Contains(got.Message, v1alpha1.ReasonClientSecretsDisabled) != works {
+			t.Errorf("a client that works (%t) reads: %s", works, got.Message)
+		}
 	}
 }
 
