@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -14,6 +15,14 @@ const (
 	bytesPerConnection    = 2 << 10
 )
 
+// Strangers of many networks add up. All together may do as much as so many networks,
+// but for those that had a token given to one of theirs not long ago: whom an attack
+// from everywhere makes wait are newcomers.
+const (
+	networksTogether = 25
+	knownFor         = time.Hour
+)
+
 // allowances bound the work that strangers make. Each network may open so many
 // connections a second, and send so many requests, without a token being given. What
 // was a client's is given back, so that it is not the busy who wait but those who
@@ -21,36 +30,66 @@ const (
 type allowances struct {
 	rate Rate // in connections; the zero Rate is no limit
 
-	mu sync.Mutex
-	of map[netip.Addr]*allowance
+	mu  sync.Mutex
+	of  map[netip.Addr]*allowance
+	all allowance // of those that are not known
 }
 
 // allowance is what one network may spend.
 type allowance struct {
-	left float64
-	at   time.Time
+	left  float64
+	at    time.Time
+	known time.Time // until then
+}
+
+// earn adds what r gives until now.
+func (w *allowance) earn(r Rate, now time.Time) {
+	if earned := now.Sub(w.at).Seconds() * r.PerSecond; earned > 0 {
+		w.left, w.at = min(w.left+earned, float64(r.Burst)), now
+	}
 }
 
 func newAllowances(r Rate) *allowances {
-	return &allowances{rate: r, of: map[netip.Addr]*allowance{}}
+	r.Burst = max(1, r.Burst)
+	return &allowances{rate: r, of: map[netip.Addr]*allowance{}, all: allowance{left: float64(together(r).Burst)}}
 }
 
-// take spends cost, and returns false if the network does not have so much.
+// together is the rate of all networks.
+func together(r Rate) Rate {
+	return Rate{PerSecond: r.PerSecond * networksTogether, Burst: r.Burst * networksTogether}
+}
+
+// take spends cost on coming in, and returns false if the network does not have so
+// much, or all together do not.
 func (a *allowances) take(network netip.Addr, cost float64, now time.Time) bool {
+	return a.spend(network, cost, 0, now)
+}
+
+// takeMore is take for who is in: all together may owe a second's worth, so that those
+// who wait to come in do not cut off whoever has just done so.
+func (a *allowances) takeMore(network netip.Addr, cost float64, now time.Time) bool {
+	return a.spend(network, cost, together(a.rate).PerSecond, now)
+}
+
+func (a *allowances) spend(network netip.Addr, cost, debt float64, now time.Time) bool {
 	if a.rate.PerSecond <= 0 {
 		return true
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w := a.now(network, now)
-	if w.left < cost {
+	known := now.Before(w.known)
+	if w.left < cost || !known && a.all.left+debt < cost {
 		return false
 	}
 	w.left -= cost
+	if !known {
+		a.all.left -= cost
+	}
 	return true
 }
 
-// giveBack undoes take.
+// giveBack undoes both for somebody to whom a token was given.
 func (a *allowances) giveBack(network netip.Addr, cost float64, now time.Time) {
 	if a.rate.PerSecond <= 0 {
 		return
@@ -58,24 +97,34 @@ func (a *allowances) giveBack(network netip.Addr, cost float64, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w := a.now(network, now)
-	w.left = min(w.left+cost, a.most())
+	if !now.Before(w.known) {
+		a.all.left = min(a.all.left+cost, float64(together(a.rate).Burst))
+	}
+	w.left = min(w.left+cost, float64(a.rate.Burst))
+	w.known = now.Add(knownFor)
 }
 
-// now is the network's allowance with what it has earned until now.
+// now is the network's allowance with what it has earned until now, as all have.
 func (a *allowances) now(network netip.Addr, now time.Time) *allowance {
+	a.all.earn(together(a.rate), now)
 	w, ok := a.of[network]
 	if !ok {
 		if len(a.of) >= maxLimited {
-			clear(a.of) // all begin anew: the memory is bounded, and newcomers are not kept out
+			a.forget(now)
 		}
-		w = &allowance{left: a.most(), at: now}
+		w = &allowance{left: float64(a.rate.Burst), at: now}
 		a.of[network] = w
 		return w
 	}
-	if earned := now.Sub(w.at).Seconds() * a.rate.PerSecond; earned > 0 {
-		w.left, w.at = min(w.left+earned, a.most()), now
-	}
+	w.earn(a.rate, now)
 	return w
 }
 
-func (a *allowances) most() float64 { return float64(max(1, a.rate.Burst)) }
+// forget lets all begin anew who are not known: the memory is bounded, and newcomers
+// are not kept out.
+func (a *allowances) forget(now time.Time) {
+	maps.DeleteFunc(a.of, func(_ netip.Addr, w *allowance) bool { return !now.Before(w.known) })
+	if len(a.of) >= maxLimited {
+		clear(a.of)
+	}
+}

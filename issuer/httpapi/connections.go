@@ -91,7 +91,7 @@ func (c *connection) asks() bool {
 // spend takes cost of the allowance of a stranger's network, and returns false if
 // there is too little left.
 func (c *connection) spend(cost float64) bool {
-	if !c.owner.allowances.take(c.network, cost, c.owner.now()) {
+	if !c.owner.allowances.takeMore(c.network, cost, c.owner.now()) {
 		return false
 	}
 	c.spent += cost

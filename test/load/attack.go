@@ -15,6 +15,8 @@ type attackJob struct {
 	Name   string
 	Target target
 	Until  time.Time
+	// Addresses are how many attack: 127.0.2.1 and so on.
+	Addresses int
 }
 
 // harm is what the attackers did.
@@ -68,8 +70,8 @@ func attacks() []attack {
 	}
 }
 
-// hostileNetworks are 127.0.2.1 and so on: so many addresses attack.
-const hostileNetworks = 20
+// maxAddresses attack at most.
+const maxAddresses = 250
 
 // attacker is one of many.
 type attacker struct {
@@ -98,7 +100,7 @@ func runAttack(ctx context.Context, j attackJob) (harm, error) {
 	var all sync.WaitGroup
 	for i := range how.attackers {
 		a := &attacker{target: j.Target, hello: hello, random: random, until: j.Until}
-		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte(1+i%hostileNetworks))}, Timeout: 5 * time.Second}
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 2, byte((1+i%j.Addresses)&0xff))}, Timeout: 5 * time.Second}
 		all.Go(func() {
 			for ctx.Err() == nil {
 				conn, err := dialer.DialContext(ctx, "tcp", j.Target.Address)

@@ -136,7 +136,7 @@ func play(ctx context.Context, o options, f stand.Fixture, a attack, kind string
 		return result{}, errors.Join(err, servers[0].LastWords())
 	case <-time.After(time.Until(job.Times.Attack)):
 	}
-	attackErr := stand.AskPolitely(ctx, taskAttack, loadCore, attackJob{a.name, job.Servers[0].Target, job.Times.End}, &r.harm)
+	attackErr := stand.AskPolitely(ctx, taskAttack, loadCore, attackJob{a.name, job.Servers[0].Target, job.Times.End, o.addresses}, &r.harm)
 	if err := errors.Join(<-honest, attackErr); err != nil {
 		return result{}, errors.Join(err, servers[0].LastWords())
 	}

@@ -142,6 +142,8 @@ func TestOptionsAreBounded(t *testing.T) {
 		"an attack that there is not":       {[]string{"-only", "fire"}, "names no attack; there are"},
 		"a measurement of no length":        {[]string{"-during", "1ms"}, "at least 100ms"},
 		"a measurement of too great length": {[]string{"-settle", "31s"}, "30s together at most"},
+		"no address":                        {[]string{"-addresses", "0"}, "from 1 to 250"},
+		"too many addresses":                {[]string{"-addresses", "251"}, "from 1 to 250"},
 		"what is no flag":                   {[]string{"idle"}, `unknown argument "idle"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,7 @@
 //
 //	go run ./test/load                     # what make load does
 //	go run ./test/load -only hellos -bare=false
+//	go run ./test/load -addresses 250 -bare=false
 package main
 
 import (
@@ -93,6 +94,7 @@ func newIssuer(f stand.Fixture) (stand.Server, error) {
 type options struct {
 	only, profiles string
 	bare           bool
+	addresses      int
 	settle, during time.Duration
 }
 
@@ -102,6 +104,7 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.only, "only", "", "play this attack only")
 	flags.StringVar(&o.profiles, "profile", "", "a folder for profiles of the servers")
 	flags.BoolVar(&o.bare, "bare", true, "play each attack on a bare net/http server, too")
+	flags.IntVar(&o.addresses, "addresses", 20, "how many addresses attack")
 	flags.DurationVar(&o.settle, "settle", 2500*time.Millisecond, "how long an attack runs before honest clients are measured")
 	flags.DurationVar(&o.during, "during", 3*time.Second, "how long they are measured")
 	if err := flags.Parse(args); err != nil {
@@ -112,6 +115,8 @@ func parseOptions(args []string) (options, error) {
 		return options{}, fmt.Errorf("unknown argument %q", flags.Arg(0))
 	case min(o.settle, o.during) < 100*time.Millisecond || o.settle+o.during > 30*time.Second:
 		return options{}, errors.New("-settle and -during must be at least 100ms, and 30s together at most")
+	case o.addresses < 1 || o.addresses > maxAddresses:
+		return options{}, fmt.Errorf("-addresses must be from 1 to %d", maxAddresses)
 	case o.only != "" && !slices.ContainsFunc(attacks(), func(a attack) bool { return a.name == o.only }):
 		return options{}, fmt.Errorf("-only %q names no attack; there are: %q", o.only, names())
 	}
