@@ -37,6 +37,7 @@ func TestWhatIsMissedIsSaid(t *testing.T) {
 		"memory":                                       {func(r *result) { r.peak = 256 << 20 }, "the issuer had 256 MiB resident"},
 		"a measurement of nothing proves nothing":      {func(r *result) { r.attacked, r.quiet = served{}, served{} }, "kept NaN of their tokens"},
 		"a bare server may miss whatever it will miss": {func(r *result) { r.server, r.attacked = taskBare, served{} }, ""},
+		"on a machine that was busy":                   {func(r *result) { r.attacked.Kept, r.quiet.Kept = 20, 30 }, "the machine was busy, so that this says little"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
