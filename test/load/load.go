@@ -55,14 +55,14 @@ func load(ctx context.Context, o options, out io.Writer) error {
 		servers = append(servers, taskBare)
 	}
 	var results []result
-	allAgain := maxAllAgain
+	all := plays{o, f, maxAllAgain, out}
 	for _, a := range attacks() {
 		if o.only != "" && a.name != o.only {
 			continue
 		}
 		fmt.Fprintf(out, "%s: %s\n", a.name, a.what)
 		for _, server := range servers {
-			r, err := played(ctx, o, f, a, server, &allAgain, out)
+			r, err := all.play(ctx, a, server)
 			if err != nil {
 				return fmt.Errorf("%s: the %s: %w", a.name, server, err)
 			}
@@ -73,17 +73,25 @@ func load(ctx context.Context, o options, out io.Writer) error {
 	return missed(results)
 }
 
-// played is play, again while something else kept the machine busy: then even the
-// server that nobody attacks does not give what it is asked for. What became of the
-// other does not matter. It takes what it needs of allAgain.
-func played(ctx context.Context, o options, f stand.Fixture, a attack, kind string, allAgain *int, out io.Writer) (result, error) {
+// plays are all that a run plays.
+type plays struct {
+	options
+	fixture  stand.Fixture
+	allAgain int // how often one may still be played again
+	out      io.Writer
+}
+
+// play is play, again while something else kept the machine busy: then even the server
+// that nobody attacks does not give what it is asked for. What became of the other
+// does not matter.
+func (p *plays) play(ctx context.Context, a attack, kind string) (result, error) {
 	for again := 0; ; again++ {
-		r, err := play(ctx, o, f, a, kind)
-		if err != nil || !r.disturbed() || again == maxAgain || *allAgain == 0 {
+		r, err := play(ctx, p.options, p.fixture, a, kind)
+		if err != nil || !r.disturbed() || again == maxAgain || p.allAgain == 0 {
 			return r, err
 		}
-		*allAgain--
-		fmt.Fprintf(out, "  again: the machine is busy; without an attack it gave %.0f tokens a second of %.0f\n", r.quiet.Kept+r.quiet.New, demand())
+		p.allAgain--
+		fmt.Fprintf(p.out, "  again: the machine is busy; without an attack it gave %.0f tokens a second of %.0f\n", r.quiet.Kept+r.quiet.New, demand())
 	}
 }
 
