@@ -16,10 +16,12 @@ const (
 )
 
 // Strangers of many networks add up. All together may do as much as so many networks,
-// but for those that had a token given to one of theirs not long ago: whom an attack
-// from everywhere makes wait are newcomers.
+// and fewer of them at once, which still is half a second of a core. Those do not count
+// that had a token given to one of theirs not long ago: whom an attack from everywhere
+// makes wait are newcomers.
 const (
 	networksTogether = 25
+	networksAtOnce   = 10
 	knownFor         = time.Hour
 )
 
@@ -56,7 +58,7 @@ func newAllowances(r Rate) *allowances {
 
 // together is the rate of all networks.
 func together(r Rate) Rate {
-	return Rate{PerSecond: r.PerSecond * networksTogether, Burst: r.Burst * networksTogether}
+	return Rate{PerSecond: r.PerSecond * networksTogether, Burst: r.Burst * networksAtOnce}
 }
 
 // take spends cost on coming in, and returns false if the network does not have so

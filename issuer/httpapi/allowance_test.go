@@ -29,10 +29,10 @@ func TestRefusesStrangersOfManyNetworksTogether(t *testing.T) {
 		after time.Duration
 		want  int
 	}{
-		{0, 2 * networksTogether},
+		{0, 2 * networksAtOnce},
 		{0, 0},
-		{time.Second, networksTogether},
-		{time.Hour, 2 * networksTogether},
+		{time.Second / 2, networksTogether / 2},
+		{time.Hour, 2 * networksAtOnce},
 	} {
 		now = now.Add(c.after)
 		if got := crowdAt(a, 100, now); got != c.want {
@@ -92,7 +92,7 @@ func TestWhoIsInMayGoOnThoughNobodyElseMayComeIn(t *testing.T) {
 		t.Errorf("%d came in while all together owed something", got)
 	}
 	a.giveBack(stranger(0), 1, now.Add(time.Second))
-	if got := crowdAt(a, 100, now.Add(3*time.Second)); got < networksTogether {
+	if got := crowdAt(a, 100, now.Add(3*time.Second)); got < 2*networksAtOnce {
 		t.Errorf("%d came in once all was earned again", got)
 	}
 }

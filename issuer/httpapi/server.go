@@ -39,7 +39,7 @@ type ServerConfig struct {
 	MaxConnections int
 	// Strangers bounds what each address may do without getting a token: connections
 	// that it opens, and ten times as many requests. All addresses together may do 25
-	// times as much, but for those that got a token within the last hour. Beyond it
+	// times as much, ten times at once, but for those that got a token within the last hour. Beyond it
 	// connections wait before the handshake. The zero Rate is no limit.
 	Strangers Rate
 	// MaxConnectionAge is how long a connection lives at most; zero: five minutes.

@@ -105,7 +105,7 @@ func parseOptions(args []string) (options, error) {
 	flags.StringVar(&o.profiles, "profile", "", "a folder for profiles of the servers")
 	flags.BoolVar(&o.bare, "bare", true, "play each attack on a bare net/http server, too")
 	flags.IntVar(&o.addresses, "addresses", 100, "how many addresses attack")
-	flags.DurationVar(&o.settle, "settle", 2500*time.Millisecond, "how long an attack runs before honest clients are measured")
+	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long an attack runs before honest clients are measured")
 	flags.DurationVar(&o.during, "during", 3*time.Second, "how long they are measured")
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
