@@ -64,7 +64,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.Float64Var(&o.ClientRate, "client-rate", 1000, "token requests a second that one client may make; 0: no limit")
 	f.IntVar(&o.ClientBurst, "client-burst", 2000, "token requests that one client may make at once")
 	f.IntVar(&o.MaxConnections, "max-connections", httpapi.DefaultMaxConnections, "connections at the same time; beyond them those are closed over which no token was given, oldest first")
-	f.Float64Var(&o.StrangerRate, "stranger-rate", 5, "connections a second that one address may open without getting a token, or ten times as many requests; beyond it they wait before the handshake; 0: no limit")
+	f.Float64Var(&o.StrangerRate, "stranger-rate", 5, "connections a second that one address may open without getting a token while many want to, or ten times as many requests; beyond it they wait before the handshake; all addresses together have 25 times as much; 0: no limit")
 	f.IntVar(&o.StrangerBurst, "stranger-burst", 50, "connections that one address may open at once without having got a token")
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve on after SIGTERM, not ready, until no more requests are sent here")
 	f.BoolVar(&o.ClientSecrets, "client-secrets", false, "serve client_secret_basic and client_secret_post to clients that list them; the controller needs the same flag to make secrets")

@@ -18,12 +18,20 @@ const (
 // Strangers of many networks add up. All together may do as much as so many networks,
 // and fewer of them at once, which still is half a second of a core. Those do not count
 // that had a token given to one of theirs not long ago: whom an attack from everywhere
-// makes wait are newcomers.
+// makes wait are newcomers. While half of that is left nobody needs it, and one network
+// may spend more than its own: who tries things out from one address, or a proxy that
+// many stand behind, is no attack.
 const (
 	networksTogether = 25
 	networksAtOnce   = 10
 	knownFor         = time.Hour
 )
+
+// creditOfNewcomer is how many times bytesPerConnection a connection may send more
+// than its network has left. A handshake with a client certificate and a form with an
+// assertion are longer than what the connection itself paid for. Without credit nobody
+// could finish one while somebody else of the network spends whatever there is.
+const creditOfNewcomer = 3
 
 // allowances bound the work that strangers make. Each network may open so many
 // connections a second, and send so many requests, without a token being given. What
@@ -80,18 +88,31 @@ func (a *allowances) spend(network netip.Addr, cost, debt float64, now time.Time
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	w := a.now(network, now)
-	known := now.Before(w.known)
-	if w.left < cost || !known && a.all.left+debt < cost {
+	own, known := w.left >= cost, now.Before(w.known)
+	switch spare := a.all.left >= float64(together(a.rate).Burst)/2; {
+	case !own && !spare, !known && a.all.left+debt < cost:
 		return false
+	case own:
+		w.left -= cost
 	}
-	w.left -= cost
-	if !known {
+	if !own || !known {
 		a.all.left -= cost
 	}
 	return true
 }
 
-// giveBack undoes both for somebody to whom a token was given.
+// owe spends cost although the network may not have so much: the next who come from it
+// wait until that is earned.
+func (a *allowances) owe(network netip.Addr, cost float64, now time.Time) {
+	if a.rate.PerSecond <= 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now(network, now).left -= cost
+}
+
+// giveBack undoes all of it for somebody to whom a token was given.
 func (a *allowances) giveBack(network netip.Addr, cost float64, now time.Time) {
 	if a.rate.PerSecond <= 0 {
 		return

@@ -40,6 +40,7 @@ type connection struct {
 	held     int           // bytes of requests that have not been answered
 	spent    float64       // of its network's allowance, as a stranger
 	paid     int           // bytes that may come before more is spent
+	credit   int           // how often more may be spent than there is
 	stranger *list.Element // nil once a token was given
 	asked    atomic.Bool
 	client   atomic.Bool   // a token was given
@@ -98,6 +99,18 @@ func (c *connection) spend(cost float64) bool {
 	return true
 }
 
+// borrow spends cost although there is too little left, and returns false if c did so
+// too often.
+func (c *connection) borrow(cost float64) bool {
+	if c.credit == 0 {
+		return false
+	}
+	c.credit--
+	c.owner.allowances.owe(c.network, cost, c.owner.now())
+	c.spent += cost
+	return true
+}
+
 // bound is the handler that lets strangers ask h as much as they may. Who asks more
 // is cut off: an answer would cost as much as what is to be saved.
 func (s *connections) bound(h http.Handler) http.Handler {
@@ -118,6 +131,7 @@ func (s *connections) opened(ctx context.Context, conn net.Conn) context.Context
 		network: networkOf(conn),
 		spent:   1,
 		paid:    bytesPerConnection,
+		credit:  creditOfNewcomer,
 		retires: s.now().Add(s.retireAge),
 		end:     time.AfterFunc(s.maxAge, func() { _ = conn.Close() }),
 	}

@@ -10,6 +10,38 @@ import (
 	"time"
 )
 
+// needed is a in the midst of an attack: all together have too little left for one
+// network to have more than its own, and earn nothing.
+func needed(a *allowances) *allowances {
+	a.all = allowance{left: float64(together(a.rate).Burst)/2 - 1, at: time.Unix(1<<40, 0)}
+	return a
+}
+
+// While nobody else needs it one network may spend more than its own, until half of
+// what all have together is gone.
+func TestOneNetworkMaySpendWhatNobodyNeeds(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	a := newAllowances(Rate{PerSecond: 1, Burst: 4})
+	got := 0
+	for a.take(stranger(1), 1, now) {
+		got++
+	}
+	if want := 4*networksAtOnce/2 + 1; got != want {
+		t.Errorf("it spent %d, want %d", got, want)
+	}
+	if n := crowdAt(a, 10, now); n != 9 {
+		t.Errorf("of 9 others and itself %d may come in", n)
+	}
+	a.giveBack(stranger(2), 1, now) // known from here on, which is no way to what all need
+	got = 0
+	for a.take(stranger(2), 1, now) {
+		got++
+	}
+	if got != 4 {
+		t.Errorf("a known network spent %d, want 4", got)
+	}
+}
+
 func TestAllowances(t *testing.T) {
 	begin := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	here, there := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
@@ -44,7 +76,7 @@ func TestAllowances(t *testing.T) {
 			if c.given > 0 {
 				a.giveBack(c.network, c.given, begin)
 			}
-			if got := a.take(c.network, c.cost, begin.Add(c.at)); got != c.want {
+			if got := needed(a).take(c.network, c.cost, begin.Add(c.at)); got != c.want {
 				t.Errorf("got %v", got)
 			}
 		})
@@ -69,7 +101,7 @@ func atDoor(t *testing.T, r Rate) (d *door, clock *atomic.Int64) {
 		t.Fatal(err)
 	}
 	clock = &atomic.Int64{}
-	d = newDoor(l, newAllowances(r), func() time.Time { return time.Unix(0, clock.Load()) })
+	d = newDoor(l, needed(newAllowances(r)), func() time.Time { return time.Unix(0, clock.Load()) })
 	t.Cleanup(func() { _ = d.Close() })
 	return d, clock
 }

@@ -68,7 +68,7 @@ func (c *connection) received(n int) bool {
 	s.held += n
 	if c.paid -= n; c.paid < 0 && c.stranger != nil {
 		c.paid += bytesPerConnection
-		if !c.spend(1) {
+		if !c.spend(1) && !c.borrow(1) {
 			return false
 		}
 	}

@@ -270,7 +270,8 @@ func TestOpsPortIsBounded(t *testing.T) {
 	}
 }
 
-// frugal is an issuer whose strangers may open five connections, and no more ever.
+// frugal is an issuer whose strangers may open five connections, and no more ever, but
+// for what nobody else needs.
 // Forms that say ok get a token.
 func frugal(t *testing.T) *running {
 	t.Helper()
@@ -286,10 +287,17 @@ func frugal(t *testing.T) *running {
 
 // What strangers cost is bounded however they go about it; see test/load.
 func TestRefusesToServeStrangersWithoutEnd(t *testing.T) {
-	conn := dial(t, frugal(t))
+	exhaust(t, frugal(t))
+}
+
+// exhaust asks until its connection is cut off.
+func exhaust(t *testing.T, s *running) {
+	t.Helper()
+	conn := dial(t, s)
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	answers := bufio.NewReader(conn)
-	for n := range 200 {
+	const most = 2000
+	for n := range most {
 		_, _ = io.WriteString(conn, "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n") // an error shows below
 		resp, err := http.ReadResponse(answers, nil)
 		if err != nil {
@@ -301,7 +309,28 @@ func TestRefusesToServeStrangersWithoutEnd(t *testing.T) {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
 	}
-	t.Error("200 requests were answered")
+	t.Errorf("%d requests were answered", most)
+}
+
+// Who was let in gets its token, though its form is longer than what is left to
+// strangers of its address.
+func TestNewcomersFinishWhatTheyBegan(t *testing.T) {
+	s := frugal(t)
+	conn := dial(t, s)
+	exhaust(t, s)
+	form := "grant_type=client_credentials&client_id=ok&client_assertion=" + strings.Repeat("a", 5<<10)
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if err := request(t, http.MethodPost, s.url+"/oauth2/token", form, nil).Write(conn); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("got %s", resp.Status)
+	}
 }
 
 // A client is no stranger: neither its requests nor its connections are counted.
