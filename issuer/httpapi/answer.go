@@ -139,6 +139,9 @@ func description(s string) string {
 // rather than an answer that cannot be read.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
+	if plain(s) { // as tokens are, which are long
+		return append(append(b, s...), '"')
+	}
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
@@ -150,6 +153,16 @@ func appendString(b []byte, s string) []byte {
 		}
 	}
 	return append(b, '"')
+}
+
+// plain says whether s stands in a JSON string, and in a header, as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // panicked answers a request whose handling panicked. What the panic said may hold
