@@ -38,7 +38,9 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	journal := httpapi.NewJournal(w)
+	defer func() { _ = journal.Flush() }() // there is nowhere else to say it
+	log := slog.New(slog.NewJSONHandler(journal, &slog.HandlerOptions{Level: level}))
 	klog.SetSlogLogger(log) // what client-go says
 
 	own, err := loadCertificate(o.TLSCert, o.TLSKey)

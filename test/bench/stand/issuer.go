@@ -103,7 +103,7 @@ func NewAPI(f Fixture, l Limits, log io.Writer) (*httpapi.API, error) {
 // NewIssuer is the issuer on a server of its own, with its log on standard error.
 func NewIssuer(f Fixture, l Limits) (Server, error) {
 	debug.SetGCPercent(400) // as cmd/issuer does with so small a heap
-	api, err := NewAPI(f, l, os.Stderr)
+	api, err := NewAPI(f, l, httpapi.NewJournal(os.Stderr))
 	if err != nil {
 		return nil, err
 	}
