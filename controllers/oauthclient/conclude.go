@@ -53,6 +53,9 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.OAuthClientStatus {
 // ready is the verdict on the client, and what its owner should know although it works.
 func ready(f facts, d decision) rules.Verdict {
 	verdict := d.verdict
+	if verdict.OK {
+		verdict.Message += " as " + rules.ClientID(f.client)
+	}
 	if verdict.OK && f.sharer != nil {
 		verdict.Message += fmt.Sprintf("; requests with a token of service account %s must send client_id, because OAuthClient %s lists it, too", f.account, f.sharer.Name)
 	}

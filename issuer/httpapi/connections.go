@@ -3,12 +3,15 @@ package httpapi
 import (
 	"container/list"
 	"context"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
 // connections bounds how long a connection lives and how many there are. A
@@ -37,11 +40,12 @@ type connection struct {
 	network  netip.Addr
 	retires  time.Time
 	end      *time.Timer
-	held     int           // bytes of requests that have not been answered
-	spent    float64       // of its network's allowance, as a stranger
-	paid     int           // bytes that may come before more is spent
-	credit   int           // how often more may be spent than there is
-	stranger *list.Element // nil once a token was given
+	held     int                        // bytes of requests that have not been answered
+	spent    float64                    // of its network's allowance, as a stranger
+	paid     int                        // bytes that may come before more is spent
+	credit   int                        // how often more may be spent than there is
+	stranger *list.Element              // nil once a token was given
+	peer     atomic.Pointer[rules.Peer] // of the handshake
 	asked    atomic.Bool
 	client   atomic.Bool   // a token was given
 	idle     *list.Element // nil while a request is served, and for strangers
@@ -57,6 +61,20 @@ type connectionKey struct{}
 func connectionOf(r *http.Request) *connection {
 	c, _ := r.Context().Value(connectionKey{}).(*connection)
 	return c
+}
+
+// peerOf is rules.PeerOf(chain), which is the same for each request over c: the
+// certificate is hashed once. What it is worth is judged each time.
+func (c *connection) peerOf(chain []*x509.Certificate) rules.Peer {
+	if c == nil || len(chain) == 0 {
+		return rules.PeerOf(chain)
+	}
+	if known := c.peer.Load(); known != nil && known.Chain[0] == chain[0] {
+		return *known
+	}
+	p := rules.PeerOf(chain)
+	c.peer.Store(&p)
+	return p
 }
 
 // outlived says whether c should end with its next answer.

@@ -69,7 +69,7 @@ func (a *API) identify(x *exchange) *oauth.Error {
 	claimed := len(x.r.Header[headerClientCert]) > 0
 	if !a.cfg.Proxies.trusts(chain, x.start) {
 		x.certificateIgnored = claimed
-		x.certificate = rules.PeerOf(chain)
+		x.certificate = connectionOf(x.r).peerOf(chain)
 		x.event.Thumbprint = x.certificate.Thumbprint
 		return nil
 	}
