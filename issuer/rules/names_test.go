@@ -67,7 +67,7 @@ func TestClient(t *testing.T) {
 	}{
 		"a client works": {client: client(), want: v1alpha1.ReasonReady, says: "shop/checkout"},
 		"a client with an id that its namespace allows works": {
-			client: client(claiming), annotations: allowing, want: v1alpha1.ReasonReady, says: "as legacy",
+			client: client(claiming), annotations: allowing, want: v1alpha1.ReasonReady, says: "can ask for tokens",
 		},
 		"an id that is not allowed is refused, and the message says which annotation": {
 			client: client(claiming), want: v1alpha1.ReasonClientIDNotAllowed, says: "lanyard.dev/client-ids: legacy",
