@@ -65,7 +65,7 @@ func TestClient(t *testing.T) {
 		want        string
 		says        string
 	}{
-		"a client works": {client: client(), want: v1alpha1.ReasonReady, says: "shop/checkout"},
+		"a client works": {client: client(), want: v1alpha1.ReasonReady, says: "can ask for tokens"},
 		"a client with an id that its namespace allows works": {
 			client: client(claiming), annotations: allowing, want: v1alpha1.ReasonReady, says: "can ask for tokens",
 		},
