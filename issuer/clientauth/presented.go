@@ -51,12 +51,13 @@ func (p *Presented) method(secrets bool) (method, *oauth.Error) {
 	switch {
 	case assertion && (secret || p.OtherAuthorization), secret && p.OtherAuthorization:
 		return 0, oauth.NewError(oauth.ErrTwoMethods, "")
+	case p.GrantType == oauth.GrantTLSClientAuth && certificate && (secret || p.OtherAuthorization):
+		// Also where the header cannot be read: its page says what to leave out.
+		return 0, oauth.NewError(oauth.ErrSecretBesideCertificate, "")
 	case p.OtherAuthorization && certificate:
 		return 0, oauth.NewError(oauth.ErrTwoMethods, "an Authorization header that holds no client id and secret was sent over a connection with a client certificate; leave the header out, and send client_id in the body")
 	case p.OtherAuthorization:
 		return 0, oauth.NewError(oauth.ErrNoMethod, "the Authorization header holds no client id and secret; leave it out, and send a client_assertion, or client_id over mutual TLS")
-	case p.GrantType == oauth.GrantTLSClientAuth && secret && certificate:
-		return 0, oauth.NewError(oauth.ErrSecretBesideCertificate, "")
 	case p.GrantType == oauth.GrantTLSClientAuth && (assertion || !certificate):
 		return 0, oauth.NewError(oauth.ErrGrantNeedsCertificate, "")
 	case assertion:

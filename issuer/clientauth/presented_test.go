@@ -54,7 +54,7 @@ func TestForm(t *testing.T) {
 		"Oracle's grant and an assertion":               {sent: []change{oracle, certificate, assertion}, want: oauth.ErrGrantNeedsCertificate},
 		"Oracle's grant with a secret alone":            {sent: []change{oracle, secret}, want: oauth.ErrGrantNeedsCertificate},
 		"Oracle's grant with nothing":                   {sent: []change{oracle}, want: oauth.ErrGrantNeedsCertificate},
-		"Oracle's grant and an unreadable header":       {sent: []change{oracle, certificate, other}, want: oauth.ErrTwoMethods},
+		"Oracle's grant and an unreadable header":       {sent: []change{oracle, certificate, other}, want: oauth.ErrSecretBesideCertificate},
 		"Oracle's grant, an assertion and a secret too": {sent: []change{oracle, certificate, assertion, secret}, want: oauth.ErrTwoMethods},
 	} {
 		t.Run(name, func(t *testing.T) {
