@@ -16,6 +16,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.clientCount`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expiresAt`
+// +kubebuilder:printcolumn:name="Decided By",type=string,priority=1,JSONPath=`.spec.decidedBy`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type AppRoleAssignment struct {
@@ -32,7 +33,6 @@ type AppRoleAssignment struct {
 // +kubebuilder:validation:XValidation:rule="has(self.clientRef) == has(oldSelf.clientRef) && (!has(self.clientRef) || self.clientRef == oldSelf.clientRef) && has(self.clientSelector) == has(oldSelf.clientSelector) && (!has(self.clientSelector) || self.clientSelector == oldSelf.clientSelector)",message="clientRef and clientSelector cannot be changed; create another AppRoleAssignment"
 // +kubebuilder:validation:XValidation:rule="!has(self.expiresAt) || self.decision == 'Approved'",message="expiresAt goes with decision: Approved only; a denial does not end by itself"
 // +kubebuilder:validation:XValidation:rule="self.decision != 'Denied' || !has(self.clientSelector) || !has(self.clientSelector.labelSelector)",message="a denial names its clients by clientRef or by a namespaceSelector alone: labels of a client are its owner's to change, who could label the denial away"
-// +kubebuilder:validation:XValidation:rule="!has(self.decidedBy) && !has(self.decidedAt)",message="decidedBy and decidedAt are written by Lanyard's admission, which comes with a later version: leave them out"
 type AppRoleAssignmentSpec struct {
 	// roleRef names the AppRole, in the same namespace. Immutable.
 	//
@@ -68,14 +68,16 @@ type AppRoleAssignmentSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 
-	// decidedBy is the user who decided. Written by Lanyard's admission, which this
-	// version does not have.
+	// decidedBy is the user who decided, as the API server knows them. Written at
+	// admission, whatever was sent: leave it out. It is a record, and never an input of a
+	// decision. Absent on what was decided before admission was installed.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	DecidedBy string `json:"decidedBy,omitempty"`
 
-	// decidedAt is when the decision was made. Written by Lanyard's admission.
+	// decidedAt is when decision, expiresAt or reason were last changed. Written at
+	// admission, whatever was sent: leave it out.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string

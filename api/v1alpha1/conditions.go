@@ -134,3 +134,23 @@ const (
 	// ReasonRejected: the API server refused what Lanyard applied. The message is its own.
 	ReasonRejected = "Rejected"
 )
+
+// Reasons of events about consent. Conditions have none of them: a condition says how
+// an object stands, and these say what somebody decided.
+const (
+	// EventRoleGranted, on OAuthClient: roles that it asks for were granted.
+	EventRoleGranted = "RoleGranted"
+	// EventRoleDenied, on OAuthClient: roles that it asks for were denied.
+	EventRoleDenied = "RoleDenied"
+	// EventRoleExpired, on OAuthClient: approvals have expired.
+	EventRoleExpired = "RoleExpired"
+	// EventRoleWithdrawn, on OAuthClient: what was granted or denied is so no more: the
+	// assignment, or the role, is gone.
+	EventRoleWithdrawn = "RoleWithdrawn"
+	// EventApproved, on AppRole: an AppRoleAssignment approves clients.
+	EventApproved = "Approved"
+	// EventDenied, on AppRole: an AppRoleAssignment denies clients.
+	EventDenied = "Denied"
+	// EventDecisionRemoved, on AppRole: an AppRoleAssignment was deleted.
+	EventDecisionRemoved = "DecisionRemoved"
+)

@@ -319,11 +319,17 @@ type ClientRoleStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Assignment string `json:"assignment,omitempty"`
+	// decidedBy is the user who decided, as the assignment records it.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	DecidedBy string `json:"decidedBy,omitempty"`
 	// expiresAt is when the approval ends.
 	//
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
-	// message says what to do where the role is not granted.
+	// message says what to do where the role is not granted, or where no token can come
+	// of it.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

@@ -120,8 +120,7 @@ func TestAppRoleAssignment(t *testing.T) {
 		"a time with an offset and a fraction":   {set("expiresAt", "2027-01-01T00:00:00.123456789+05:30"), ""},
 		"the first moment":                       {set("expiresAt", "2000-01-01T00:00:00Z"), ""},
 		"the last moment":                        {set("expiresAt", "2999-12-31T23:59:59-23:59"), ""},
-		"a forged decidedBy":                     {set("decidedBy", "admin"), "leave them out"},
-		"a forged decidedAt":                     {set("decidedAt", "2027-01-01T00:00:00Z"), "leave them out"},
+		"who decided, which admission writes":    {both(set("decidedBy", "alice"), set("decidedAt", "2027-01-01T00:00:00Z")), ""},
 	}.times("expiresAt", nothing).times("decidedAt", nothing).creates(t, "AppRoleAssignment", assignment)
 }
 
@@ -132,7 +131,7 @@ func TestAppRoleAssignmentChanges(t *testing.T) {
 		"the role is not changed":                                     {set("roleRef.name", "other"), "spec.roleRef cannot be changed"},
 		"the client is not changed":                                   {set("clientRef.name", "other"), immutable},
 		"a client is no selector":                                     {selector(nil), immutable},
-		"decidedBy is not added":                                      {set("decidedBy", "admin"), "leave them out"},
+		"who decided, which admission writes":                         {set("decidedBy", "alice"), ""},
 		"an approval that ends is not turned into a denial that does": {both(set("expiresAt", "2027-01-01T00:00:00Z"), set("decision", "Denied")), "expiresAt goes with"},
 	}.updates(t, "AppRoleAssignment", assignment)
 	selected := func() spec {

@@ -276,6 +276,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: assignment
       type:
         scalar: string
+    - name: decidedBy
+      type:
+        scalar: string
     - name: expiresAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

@@ -25,10 +25,12 @@ type AppRoleAssignmentSpecApplyConfiguration struct {
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
 	// reason says why, for people.
 	Reason *string `json:"reason,omitempty"`
-	// decidedBy is the user who decided. Written by Lanyard's admission, which this
-	// version does not have.
+	// decidedBy is the user who decided, as the API server knows them. Written at
+	// admission, whatever was sent: leave it out. It is a record, and never an input of a
+	// decision. Absent on what was decided before admission was installed.
 	DecidedBy *string `json:"decidedBy,omitempty"`
-	// decidedAt is when the decision was made. Written by Lanyard's admission.
+	// decidedAt is when decision, expiresAt or reason were last changed. Written at
+	// admission, whatever was sent: leave it out.
 	DecidedAt *v1.Time `json:"decidedAt,omitempty"`
 }
 

@@ -24,9 +24,12 @@ type ClientRoleStatusApplyConfiguration struct {
 	Value *string `json:"value,omitempty"`
 	// assignment is the AppRoleAssignment, in the role's namespace, that decided.
 	Assignment *string `json:"assignment,omitempty"`
+	// decidedBy is the user who decided, as the assignment records it.
+	DecidedBy *string `json:"decidedBy,omitempty"`
 	// expiresAt is when the approval ends.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
-	// message says what to do where the role is not granted.
+	// message says what to do where the role is not granted, or where no token can come
+	// of it.
 	Message *string `json:"message,omitempty"`
 }
 
@@ -81,6 +84,14 @@ func (b *ClientRoleStatusApplyConfiguration) WithValue(value string) *ClientRole
 // If called multiple times, the Assignment field is set to the value of the last call.
 func (b *ClientRoleStatusApplyConfiguration) WithAssignment(value string) *ClientRoleStatusApplyConfiguration {
 	b.Assignment = &value
+	return b
+}
+
+// WithDecidedBy sets the DecidedBy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the DecidedBy field is set to the value of the last call.
+func (b *ClientRoleStatusApplyConfiguration) WithDecidedBy(value string) *ClientRoleStatusApplyConfiguration {
+	b.DecidedBy = &value
 	return b
 }
 
