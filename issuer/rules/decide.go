@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -77,31 +76,54 @@ type Workload struct {
 }
 
 // Decide says whether the authenticated client of f gets the token that r asks
-// for, and which. It never looks at who the client is: that was verified before.
+// for, and which. It never looks at who the client is: that was verified before. It
+// takes the steps of decision, and ends at the first that refuses; Explain takes all.
 func Decide(f Facts, r Request, now time.Time) (Approval, *oauth.Error) {
-	if !f.OnClient.OK {
-		// clientauth refuses this already; a rule that everything rests on is asked twice.
-		return Approval{}, identity(f.OnClient.Reason)
+	d := decision{facts: f, request: r, now: now}
+	for _, s := range steps() {
+		if refusal := s.judge(&d); refusal != nil {
+			return Approval{}, refusal
+		}
 	}
-	if !slices.Contains(f.Client.Spec.GrantTypes, v1alpha1.GrantType(r.GrantType)) {
-		return Approval{}, oauth.NewError(oauth.ErrGrantNotAllowed, "")
-	}
-	if r.GrantType == oauth.GrantTLSClientAuth && r.Method != oauth.AuthTLSClient && r.Method != oauth.AuthSelfSignedTLSClient {
-		return Approval{}, oauth.NewError(oauth.ErrGrantNeedsCertificate, "")
-	}
-	granted, refusal := decideRoles(f, r, now)
-	if refusal != nil {
-		return Approval{}, refusal
-	}
-	match, refusal := decideBinding(f, r, now)
-	if refusal != nil {
-		return Approval{}, refusal
-	}
-	lifetime := decideLifetime(f, r, match, granted, now)
-	if lifetime < MinLifetime {
-		return Approval{}, oauth.NewError(oauth.ErrLifetimeTooLow, "")
-	}
+	return d.approve(), nil
+}
 
+// decision is one decision on its way: what it rests on, and what its steps found.
+type decision struct {
+	facts   Facts
+	request Request
+	now     time.Time
+
+	granted  []grantedRole
+	match    Match
+	lifetime time.Duration
+}
+
+// step is one question of a decision. judge returns nil if the answer is yes.
+type step struct {
+	name  StepName
+	judge func(*decision) *oauth.Error
+	// ofResource says that the question cannot be asked of no resource.
+	ofResource bool
+}
+
+// steps are the questions of a decision, in their order. All must be answered yes.
+func steps() [8]step {
+	return [...]step{
+		{StepClient, (*decision).judgeClient, false},
+		{StepGrantType, (*decision).judgeGrantType, false},
+		{StepResource, (*decision).judgeResource, false},
+		{StepRoles, (*decision).judgeRoles, true},
+		{StepSuspension, (*decision).judgeSuspension, true},
+		{StepCertificate, (*decision).judgeCertificate, false},
+		{StepBinding, (*decision).judgeBinding, true},
+		{StepLifetime, (*decision).judgeLifetime, true},
+	}
+}
+
+// approve says what the token is, once every step was answered yes.
+func (d *decision) approve() Approval {
+	f, r := d.facts, d.request
 	a := Approval{
 		ok:         true,
 		clientID:   ClientID(f.Client),
@@ -109,25 +131,25 @@ func Decide(f Facts, r Request, now time.Time) (Approval, *oauth.Error) {
 		identifier: f.Resource.Spec.Identifier,
 		tokenType:  oauth.TokenBearer,
 		workload:   r.Workload,
-		lifetime:   lifetime,
-		at:         now,
+		lifetime:   d.lifetime,
+		at:         d.now,
 	}
-	for _, g := range granted {
+	for _, g := range d.granted {
 		a.roles = append(a.roles, g.value)
 	}
 	a.scope = scopeOf(a.identifier, a.roles)
 	switch f.Client.Spec.TokenBinding {
 	case v1alpha1.TokenBindingMTLS:
-		a.thumbprint = match.Thumbprint
+		a.thumbprint = d.match.Thumbprint
 	case v1alpha1.TokenBindingDPoP:
 		a.jkt, a.tokenType = r.DPoP, oauth.TokenDPoP
 	case v1alpha1.TokenBindingNone:
 	}
-	a.evidence = evidenceOf(a, r, match)
+	a.evidence = evidenceOf(a, r, d.match)
 	if r.TokenType == oauth.TokenMTLSPoP {
 		a.tokenType = oauth.TokenMTLSPoP
 	}
-	return a, nil
+	return a
 }
 
 // evidenceOf is what a rests on that its cnf does not name.
@@ -146,144 +168,6 @@ func evidenceOf(a Approval, r Request, match Match) Evidence {
 		e.Leaf = ""
 	}
 	return e
-}
-
-// identity is the refusal that tells a stranger nothing; why is for the log.
-func identity(why string) *oauth.Error {
-	e := oauth.NewError(oauth.ErrIdentity, "")
-	e.Reason = why
-	return e
-}
-
-type grantedRole struct {
-	value string
-	ends  time.Time // zero: never
-}
-
-// decideRoles returns the roles that the token will give. What is unknown and what
-// is not granted are refused alike, so that nobody can list a neighbour's roles.
-func decideRoles(f Facts, r Request, now time.Time) ([]grantedRole, *oauth.Error) {
-	no := func() *oauth.Error {
-		if r.Ask.ByResource {
-			return oauth.NewError(oauth.ErrNoSuchResource, "")
-		}
-		return oauth.NewError(oauth.ErrNoSuchScope, "")
-	}
-	if f.Resource == nil || !f.OnResource.OK && f.OnResource.Reason != v1alpha1.ReasonSuspended {
-		return nil, no()
-	}
-	var granted []grantedRole
-	for _, rf := range f.Roles {
-		if rf.Role == nil || !onResource(rf.Role, f.Resource) {
-			continue
-		}
-		if g := GrantOf(f.Client, f.Namespace, rf.Role, rf.OnRole, rf.Assignments, now); g.State == v1alpha1.RoleGranted {
-			granted = append(granted, grantedRole{rf.Role.Spec.Value, g.ExpiresAt})
-		}
-	}
-	if r.Ask.Roles == nil {
-		granted = usable(granted, now)
-	} else {
-		have := granted
-		granted = nil
-		for _, value := range r.Ask.Roles {
-			i := slices.IndexFunc(have, func(g grantedRole) bool { return g.value == value })
-			if i < 0 {
-				return nil, no()
-			}
-			granted = append(granted, have[i])
-		}
-	}
-	if len(granted) == 0 && f.Resource.Spec.Assignment != v1alpha1.AssignmentOptional {
-		return nil, no()
-	}
-	if !f.OnResource.OK {
-		return nil, oauth.NewError(oauth.ErrResourceStopped, "")
-	}
-	slices.SortFunc(granted, func(a, b grantedRole) int { return strings.Compare(a.value, b.value) })
-	return granted, nil
-}
-
-// usable leaves out the roles whose approval is about to end, if others are left:
-// one that expires must not take all of .default with it for its last seconds.
-func usable(granted []grantedRole, now time.Time) []grantedRole {
-	lasting := slices.DeleteFunc(slices.Clone(granted), func(g grantedRole) bool {
-		return !g.ends.IsZero() && g.ends.Sub(now) < MinLifetime
-	})
-	if len(lasting) == 0 {
-		return granted
-	}
-	return lasting
-}
-
-// decideBinding returns what the connection's certificate is to the client; nothing
-// if no certificate was presented and none is needed.
-func decideBinding(f Facts, r Request, now time.Time) (Match, *oauth.Error) {
-	no := func(n oauth.Number, detail string) (Match, *oauth.Error) { return Match{}, oauth.NewError(n, detail) }
-	if r.DPoP != "" && !r.Peer.IsZero() {
-		return no(oauth.ErrTwoBindings, "")
-	}
-	var match Match
-	if !r.Peer.IsZero() {
-		// Also where the client authenticated otherwise, and where its tokens are
-		// not bound: a certificate that is not the client's is never passed over.
-		var ok bool
-		if match, ok = LivePin(f.Client, f.Certificates, r.Peer, now); !ok {
-			return no(oauth.ErrCertificateNotPinned, "")
-		}
-	}
-	asksMTLS := r.TokenType == oauth.TokenMTLSPoP
-	switch f.Client.Spec.TokenBinding {
-	case v1alpha1.TokenBindingMTLS:
-		if r.Peer.IsZero() {
-			return no(oauth.ErrBindingRequired, "")
-		}
-	case v1alpha1.TokenBindingDPoP:
-		if asksMTLS {
-			return no(oauth.ErrBindingNotRequested, "token_type=mtls_pop asks for a token that is bound to a certificate, and the client's spec.tokenBinding is DPoP; leave token_type out, or set it to MTLS")
-		}
-		if r.DPoP == "" {
-			return no(oauth.ErrDPoPRequired, "")
-		}
-	case v1alpha1.TokenBindingNone:
-		switch {
-		case f.Resource.Spec.TokenBindingPolicy != v1alpha1.TokenBindingOptional:
-			return no(oauth.ErrResourceNeedsBinding, "")
-		case asksMTLS:
-			return no(oauth.ErrBindingNotRequested, "")
-		case r.DPoP != "":
-			return no(oauth.ErrBindingNotRequested, "a DPoP proof asks for a bound token, and the client's spec.tokenBinding is None; set it to DPoP, or leave the proof out")
-		}
-	default:
-		return no(oauth.ErrNotServedYet, "the client's spec.tokenBinding is one that this version of Lanyard does not serve; set it to MTLS")
-	}
-	return match, nil
-}
-
-// decideLifetime is the least of everything that the token rests on.
-func decideLifetime(f Facts, r Request, match Match, granted []grantedRole, now time.Time) time.Duration {
-	d := defaultLifetime
-	if l := f.Client.Spec.AccessTokenLifetime; l != nil {
-		d = l.Duration
-	}
-	d = min(d, MaxLifetime)
-	if l := f.Resource.Spec.AccessTokenLifetime; l != nil {
-		d = min(d, l.Duration)
-	}
-	if r.Ask.MaxLifetime != 0 {
-		d = min(d, r.Ask.MaxLifetime)
-	}
-	until := func(t time.Time) {
-		if !t.IsZero() {
-			d = min(d, t.Sub(now))
-		}
-	}
-	until(match.Ends)
-	until(r.CredentialEnds)
-	for _, g := range granted {
-		until(g.ends)
-	}
-	return d.Truncate(time.Second)
 }
 
 func scopeOf(identifier string, roles []string) string {
