@@ -46,7 +46,7 @@ generate: ## Regenerate deepcopy, CRDs, apply configurations, RBAC roles and the
 	$(CONTROLLER_GEN) applyconfiguration paths=./api/v1alpha1
 	$(CONTROLLER_GEN) rbac:roleName=lanyard-controller,fileName=controller-role.yaml paths=./controllers/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=lanyard-issuer,fileName=issuer-role.yaml paths=./issuer/kube/... output:rbac:dir=config/rbac
-	go run ./hack/kinds config/crd/bases api/v1alpha1/conditions.go docs/reference/kinds.md
+	go run ./hack/kinds config/crd/bases docs/reference/kinds.md api/v1alpha1 controllers
 
 build: ## Build every program of cmd/ into bin/
 	@hack/build.sh bin

@@ -45,4 +45,8 @@ const (
 	// LabelOAuthClientUID stands on a Secret that Lanyard made for client secrets; its
 	// value is the UID of the OAuthClient.
 	LabelOAuthClientUID = "lanyard.dev/oauth-client-uid"
+	// LabelClientSecretID stands on a Secret that Lanyard made for client secrets; its
+	// value tells which secret it holds, by a part of its hash. Without permission to read
+	// there is no other way to ask.
+	LabelClientSecretID = "lanyard.dev/client-secret-id"
 )

@@ -15,7 +15,7 @@ import (
 	"github.com/lanyard-dev/lanyard/controllers/status"
 )
 
-// Reasons of events that are no condition's.
+// Reasons of events on ClientCertificate that are no condition's.
 const (
 	// EventPinned: a certificate was pinned, and works.
 	EventPinned = "CertificatePinned"

@@ -23,10 +23,6 @@ const (
 	keyClientSecret = "client-secret"
 )
 
-// labelSecretID stands on the Secret; its value tells which secret it holds. Without
-// permission to read there is no other way to ask.
-const labelSecretID = "lanyard.dev/client-secret-id"
-
 // outcome is what came of making a secret. All empty: somebody else wrote the Secret
 // at the same moment.
 type outcome struct {
@@ -80,7 +76,7 @@ func secretOf(c *v1alpha1.OAuthClient, s secret) *corev1.Secret {
 			Labels: map[string]string{
 				"app.kubernetes.io/managed-by": "lanyard",
 				v1alpha1.LabelOAuthClientUID:   string(c.UID),
-				labelSecretID:                  id(s.hash()),
+				v1alpha1.LabelClientSecretID:                  id(s.hash()),
 			},
 			// Without blockOwnerDeletion, which would ask for a permission more.
 			OwnerReferences: []metav1.OwnerReference{{
@@ -101,7 +97,7 @@ func dataOf(c *v1alpha1.OAuthClient, s secret) map[string][]byte {
 func replace(c *v1alpha1.OAuthClient, s secret) []operation {
 	return []operation{
 		{Op: "test", Path: pointer(v1alpha1.LabelOAuthClientUID), Value: string(c.UID)},
-		{Op: "add", Path: pointer(labelSecretID), Value: id(s.hash())},
+		{Op: "add", Path: pointer(v1alpha1.LabelClientSecretID), Value: id(s.hash())},
 		{Op: "add", Path: "/data", Value: dataOf(c, s)},
 	}
 }

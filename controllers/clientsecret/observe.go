@@ -55,7 +55,7 @@ func (r *reconciler) look(ctx context.Context, c *v1alpha1.OAuthClient) (holding
 		is    holding
 		tests []operation
 	}{
-		{newest, append(ours, operation{Op: "test", Path: pointer(labelSecretID), Value: current})},
+		{newest, append(ours, operation{Op: "test", Path: pointer(v1alpha1.LabelClientSecretID), Value: current})},
 		{outdated, ours},
 	} {
 		err := r.patch(ctx, c, try.tests)

@@ -108,12 +108,18 @@ func (r *reconciler) tell(before, after *v1alpha1.OAuthClient, d decision, o out
 	was := meta.FindStatusCondition(before.Status.Conditions, v1alpha1.ConditionClientSecret)
 	switch {
 	case is == nil && was != nil:
-		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, "ClientSecretsEnded", action,
+		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, EventEnded, action,
 			"spec.authentication.clientSecret is gone: no client secret works any more. The Secret stays until the client is deleted; delete it if nobody needs it")
 	case is != nil && is.Status == metav1.ConditionFalse && (was == nil || was.Reason != is.Reason):
 		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, action, "%s", status.Cut(is.Message, maxNote))
 	}
 }
+
+// Reasons of events on OAuthClient that are no condition's.
+const (
+	// EventEnded: spec.authentication.clientSecret is gone, and no client secret works any more.
+	EventEnded = "ClientSecretsEnded"
+)
 
 // maxNote is the API's limit for an event's note, in bytes.
 const maxNote = 1024

@@ -91,7 +91,7 @@ func (r *reconciler) tell(secret *corev1.Secret, all ...told) {
 	}
 }
 
-// Reasons of the events on the Secret.
+// Reasons of events on the Secret with the signing keys.
 const (
 	// EventRotated: a key was made, began to sign early, or was removed at its end.
 	EventRotated = "SigningKeysRotated"

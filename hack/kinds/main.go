@@ -1,16 +1,14 @@
-// Command kinds writes the reference of Lanyard's kinds: a page with every field, from
-// the CRDs, and every condition with its reasons, from the constants in Go. Its
-// arguments are the folder of the CRDs, the file with the constants, and the page.
+// Command kinds writes the reference of Lanyard's kinds: a page with every field, its
+// type, default and limits, and what the API server refuses, from the CRDs; and every
+// condition, event, annotation and label, from the constants in Go. Its arguments are
+// the folder of the CRDs, the page, and the folders with the constants.
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"sigs.k8s.io/yaml"
@@ -21,40 +19,35 @@ type crd struct {
 	Spec struct {
 		Names struct {
 			Kind       string   `json:"kind"`
+			Plural     string   `json:"plural"`
 			ShortNames []string `json:"shortNames"`
 		} `json:"names"`
-		Scope    string `json:"scope"`
-		Versions []struct {
-			Schema struct {
-				OpenAPIV3Schema schema `json:"openAPIV3Schema"`
-			} `json:"schema"`
-		} `json:"versions"`
+		Scope    string    `json:"scope"`
+		Versions []version `json:"versions"`
 	} `json:"spec"`
 }
 
-// schema is what the page tells of one field.
-type schema struct {
-	Type        string            `json:"type"`
-	Description string            `json:"description"`
-	Default     any               `json:"default"`
-	Enum        []string          `json:"enum"`
-	Required    []string          `json:"required"`
-	Properties  map[string]schema `json:"properties"`
-	Items       *schema           `json:"items"`
-	Rules       []rule            `json:"x-kubernetes-validations"`
-	MapType     string            `json:"x-kubernetes-map-type"`
+type version struct {
+	Columns []column `json:"additionalPrinterColumns"`
+	Schema  struct {
+		OpenAPIV3Schema schema `json:"openAPIV3Schema"`
+	} `json:"schema"`
 }
 
-type rule struct {
-	Message string `json:"message"`
+// column is what kubectl get shows; with a priority only with -o wide.
+type column struct {
+	Name     string `json:"name"`
+	Priority int    `json:"priority"`
 }
 
 const head = `# Kinds
 
 API group ` + "`lanyard.dev`, version `v1alpha1`" + `. What they are for: [concepts](../concepts.md). On a cluster
-` + "`kubectl explain oauthclient.spec`" + ` says the same, and [config/samples](../../config/samples) are whole examples.
+` + "`kubectl explain oauthclient.spec`" + ` says the same, ` + "`kubectl get lanyard`" + ` lists objects of all kinds, and
+[config/samples](../../config/samples) are whole examples. Below the kinds: [conditions and reasons](#conditions-and-reasons),
+[events](#events), [annotations and labels](#annotations-and-labels).
 
-Written by ` + "`make generate`" + ` from the CRDs and from ` + "`api/v1alpha1/conditions.go`" + `.
+Written by ` + "`make generate`" + ` from the CRDs and from the constants in ` + "`api/v1alpha1` and `controllers`" + `.
 `
 
 func main() {
@@ -65,8 +58,8 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 3 {
-		return errors.New("usage: kinds <folder of CRDs> <file of conditions> <page>")
+	if len(args) < 3 {
+		return errors.New("usage: kinds <folder of CRDs> <page> <folder of constants>...")
 	}
 	files, err := filepath.Glob(filepath.Join(args[0], "*.yaml"))
 	if err != nil || len(files) == 0 {
@@ -88,83 +81,47 @@ func run(args []string) error {
 		}
 		writeKind(&page, c)
 	}
-	if err := writeConditions(&page, args[1]); err != nil {
+	if err := writeConstants(&page, args[2:]); err != nil {
 		return err
 	}
-	return os.WriteFile(args[2], []byte(page.String()), 0o644)
+	return os.WriteFile(args[1], []byte(page.String()), 0o644)
 }
 
 func writeKind(page *strings.Builder, c crd) {
 	root := c.Spec.Versions[0].Schema.OpenAPIV3Schema
-	fmt.Fprintf(page, "\n## %s\n\n%s\n\n%s", c.Spec.Names.Kind, prose(root.Description), c.Spec.Scope)
-	if short := c.Spec.Names.ShortNames; len(short) > 0 {
-		fmt.Fprintf(page, "; short name `%s`", strings.Join(short, "`, `"))
+	names := c.Spec.Names
+	fmt.Fprintf(page, "\n## %s\n\n%s\n\n%s; `%s`", names.Kind, prose(root.Description), c.Spec.Scope, names.Plural)
+	if len(names.ShortNames) > 0 {
+		fmt.Fprintf(page, ", short `%s`", strings.Join(names.ShortNames, "`, `"))
 	}
-	page.WriteString(".\n\n| field | type | what |\n| --- | --- | --- |\n")
-	var messages []string
-	for _, part := range []string{"spec", "status"} {
-		if field, ok := root.Properties[part]; ok {
-			messages = append(messages, writeFields(page, part, field)...)
-		}
-	}
-	if len(messages) == 0 {
+	page.WriteString("." + columns(c.Spec.Versions[0].Columns) + "\n\n| field | type | what |\n| --- | --- | --- |\n")
+	refusals := writeFields(page, root)
+	if len(refusals) == 0 {
 		return
 	}
 	page.WriteString("\nWhat the API server refuses, in its words:\n\n")
-	for _, message := range messages {
-		fmt.Fprintf(page, "- %s\n", prose(message))
+	for _, r := range refusals {
+		fmt.Fprintf(page, "- `%s`: %s\n", r.path, prose(r.message))
 	}
 }
 
-// writeFields writes a row for each field below path, and returns the messages of their
-// rules.
-func writeFields(page *strings.Builder, path string, of schema) (messages []string) {
-	add := func(s schema) {
-		for _, r := range s.Rules {
-			if !slices.Contains(messages, r.Message) {
-				messages = append(messages, r.Message)
-			}
+// columns says what kubectl get shows of the kind.
+func columns(all []column) string {
+	var always, wide []string
+	for _, c := range all {
+		if c.Priority == 0 {
+			always = append(always, c.Name)
+		} else {
+			wide = append(wide, c.Name)
 		}
 	}
-	add(of)
-	for _, name := range slices.Sorted(maps.Keys(of.Properties)) {
-		field := of.Properties[name]
-		at, below := path+"."+name, field
-		if field.Items != nil {
-			at, below = at+"[]", *field.Items
+	text := ""
+	if len(always) > 0 {
+		text = " `kubectl get` shows " + strings.Join(always, ", ")
+		if len(wide) > 0 {
+			text += "; with `-o wide` also " + strings.Join(wide, ", ")
 		}
-		fmt.Fprintf(page, "| `%s` | %s | %s |\n", at, typeOf(field, slices.Contains(of.Required, name)), meaning(field, below))
-		add(field)
-		// What Kubernetes itself defines is not told again.
-		if name == "conditions" || below.MapType == "atomic" {
-			continue
-		}
-		for _, message := range writeFields(page, at, below) {
-			add(schema{Rules: []rule{{message}}})
-		}
-	}
-	return messages
-}
-
-func typeOf(field schema, required bool) string {
-	text := field.Type
-	if field.Items != nil {
-		text = "list"
-	}
-	if required {
-		text += ", required"
-	}
-	return text
-}
-
-func meaning(field, below schema) string {
-	text := prose(cmp.Or(field.Description, below.Description))
-	if len(below.Enum) > 0 {
-		text += " One of `" + strings.Join(below.Enum, "`, `") + "`."
-	}
-	told := strings.Contains(strings.ToLower(text), "default")
-	if value, ok := field.Default.(string); ok && !told {
-		text += " Default `" + value + "`."
+		text += "."
 	}
 	return text
 }
