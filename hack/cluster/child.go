@@ -29,11 +29,11 @@ func StartCertManager(ctx context.Context, assets Assets, kubeconfigPath string,
 		return nil, err
 	}
 	ready := filepath.Join(dir, "ready")
-	return startChild(ctx, child{
-		path:    assets.Path(certManager),
-		args:    certManagerArgs(kubeconfigPath, ready),
-		log:     log,
-		ready:   func(context.Context) error { return fileExists(ready) },
+	return StartChild(ctx, Child{
+		Path:    assets.Path(certManager),
+		Args:    certManagerArgs(kubeconfigPath, ready),
+		Log:     log,
+		Ready:   func(context.Context) error { return fileExists(ready) },
 		cleanUp: func() { _ = os.RemoveAll(dir) },
 	})
 }
@@ -58,36 +58,46 @@ func StartControllerManager(ctx context.Context, assets Assets, kubeconfigPath s
 	if err := writeFileAtomically(rootCA, config.CAData); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return startChild(ctx, child{
-		path:    assets.Path(controllerManager),
-		args:    controllerManagerArgs(kubeconfigPath, rootCA),
-		log:     log,
-		ready:   func(ctx context.Context) error { return controllerManagerReady(ctx, config) },
+	return StartChild(ctx, Child{
+		Path:    assets.Path(controllerManager),
+		Args:    controllerManagerArgs(kubeconfigPath, rootCA),
+		Log:     log,
+		Ready:   func(ctx context.Context) error { return controllerManagerReady(ctx, config) },
 		cleanUp: func() { _ = os.RemoveAll(dir) },
 	})
 }
 
-// child is a process that does not outlive this one.
-type child struct {
-	path    string
-	args    []string
-	log     io.Writer
-	ready   func(context.Context) error
+// Child says how a process is run that does not outlive this one.
+type Child struct {
+	// Path is the program, and Args its arguments without its name.
+	Path string
+	Args []string
+	// Log takes what it writes.
+	Log io.Writer
+	// Ready answers nil once it does its work, or says why not yet.
+	Ready   func(context.Context) error
 	cleanUp func()
 }
 
-func startChild(ctx context.Context, c child) (stop func(), err error) {
-	name := filepath.Base(c.path)
+// StartChild starts a process, for tests, and returns when it is ready. It ends with stop, with
+// ctx, or with this process, whichever is first, and is killed then, without a signal to end in
+// good order. stop returns when it is gone and may be called more than once.
+//
+// An error has the end of its log.
+func StartChild(ctx context.Context, c Child) (stop func(), err error) {
+	name := filepath.Base(c.Path)
 	ctx, cancel := context.WithCancel(ctx)
-	tail := &tailWriter{next: c.log}
+	tail := &tailWriter{next: c.Log}
 	started, died := make(chan error, 1), make(chan struct{})
 	go func() {
 		defer close(died)
 		// The kernel kills the child when the thread that started it ends: keep it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		defer c.cleanUp()
-		cmd := exec.CommandContext(ctx, c.path, c.args...)
+		if c.cleanUp != nil {
+			defer c.cleanUp()
+		}
+		cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 		cmd.Env = Process{}.environment()
 		cmd.Stdout, cmd.Stderr = tail, tail
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
@@ -113,7 +123,7 @@ func startChild(ctx context.Context, c child) (stop func(), err error) {
 		case <-died:
 			return permanent(errors.New("it has died"))
 		default:
-			return c.ready(ctx)
+			return c.Ready(ctx)
 		}
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 // Package testenv gives integration tests a real control plane: etcd and
 // kube-apiserver by controller-runtime's envtest, Lanyard's CRDs and, where asked
-// for, cert-manager's own controllers and kube-controller-manager.
+// for, cert-manager's own controllers, kube-controller-manager, and Lanyard's admission
+// with the controller that answers it.
 //
 // One control plane serves the tests of one package:
 //

@@ -34,6 +34,10 @@ type Options struct {
 	// ControllerManager runs kube-controller-manager: service accounts, garbage
 	// collection, deletion of namespaces.
 	ControllerManager bool
+	// Admission installs Lanyard's permissions, policies and webhooks, and runs
+	// cmd/controller as a process that answers them and reconciles, as its own service
+	// account; see [Controller]. It implies ControllerManager.
+	Admission bool
 	// Log takes what the processes and the controllers write; nil: nobody, and a failed
 	// start says the end of it.
 	Log io.Writer
@@ -49,6 +53,8 @@ type Environment struct {
 	Scheme *runtime.Scheme
 	// Root is the folder of the checkout.
 	Root string
+	// Controller is there with Options.Admission.
+	Controller *Controller
 
 	envtest *envtest.Environment
 	assets  cluster.Assets
@@ -141,8 +147,13 @@ func Start(ctx context.Context, opts Options) (e *Environment, err error) {
 		}
 	}
 	// Last: the garbage collector learns of kinds that come later only after half a minute.
-	if opts.ControllerManager {
+	if opts.ControllerManager || opts.Admission {
 		if err := e.startControllerManager(ctx); err != nil {
+			return e, err
+		}
+	}
+	if opts.Admission {
+		if err := e.startAdmission(ctx); err != nil {
 			return e, err
 		}
 	}

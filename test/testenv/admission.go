@@ -1,0 +1,188 @@
+package testenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/hack/cluster"
+)
+
+// LanyardNamespace is where Lanyard runs, and ControllerUser who its controller is.
+const (
+	LanyardNamespace = "lanyard-system"
+	ControllerUser   = "system:serviceaccount:" + LanyardNamespace + ":lanyard-controller"
+)
+
+// ControllerGroups returns the groups of [ControllerUser].
+func ControllerGroups() []string {
+	return []string{"system:serviceaccounts", "system:serviceaccounts:" + LanyardNamespace, "system:authenticated"}
+}
+
+// Controller is cmd/controller, built and run as the process that it is, with the
+// permissions of config/rbac and no more.
+type Controller struct {
+	child     cluster.Child
+	healthURL string
+
+	mu   sync.Mutex
+	stop func()
+}
+
+// Kill ends the process with SIGKILL, and returns when it is gone. A controller that does
+// not run is left alone.
+func (c *Controller) Kill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stop != nil {
+		c.stop()
+		c.stop = nil
+	}
+}
+
+// Start runs the process, at the same addresses as before, and returns when it is ready. A
+// controller that runs is left alone. It outlives ctx, until Kill or the end of the
+// environment.
+func (c *Controller) Start(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stop != nil {
+		return nil
+	}
+	stop, err := cluster.StartChild(context.WithoutCancel(ctx), c.child)
+	c.stop = stop
+	return err
+}
+
+// ready asks /readyz.
+func (c *Controller) ready(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.healthURL+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("/readyz answers %s: %s", response.Status, body)
+	}
+	return nil
+}
+
+// startAdmission returns when the policies are in force and the webhooks answer.
+func (e *Environment) startAdmission(ctx context.Context) error {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: LanyardNamespace}}
+	if err := e.Client.Create(ctx, namespace); err != nil {
+		return err
+	}
+	if err := cluster.ApplyFolder(ctx, e.Config, filepath.Join(e.Root, "config", "rbac")); err != nil {
+		return fmt.Errorf("applying config/rbac: %w", err)
+	}
+	webhookAddress, err := e.address("webhook")
+	if err != nil {
+		return err
+	}
+	ca, err := cluster.ServingCertificate(e.dir, "webhook")
+	if err != nil {
+		return fmt.Errorf("making a certificate for the webhooks: %w", err)
+	}
+	if e.Controller, err = e.buildController(ctx, webhookAddress); err != nil {
+		return err
+	}
+	e.stops = append(e.stops, func() error { e.Controller.Kill(); return nil })
+	if err := e.Controller.Start(ctx); err != nil {
+		return err
+	}
+	if err := cluster.InstallAdmission(ctx, e.Config, e.Root, "https://"+webhookAddress, ca); err != nil {
+		return fmt.Errorf("installing policies and webhooks: %w", err)
+	}
+	return e.waitForWebhooks(ctx)
+}
+
+// address is a loopback address that stays the same until the environment ends: one that
+// the kernel gives to no outgoing connection while the controller is killed.
+func (e *Environment) address(name string) (string, error) {
+	port, err := cluster.Port(e.dir, name)
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
+}
+
+func (e *Environment) buildController(ctx context.Context, webhookAddress string) (*Controller, error) {
+	healthAddress, err := e.address("controller-health")
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig, err := e.kubeconfig(ControllerUser, ControllerGroups()...)
+	if err != nil {
+		return nil, err
+	}
+	binary := filepath.Join(e.dir, "controller")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/controller")
+	build.Dir = e.Root
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the controller: %w\n%s", err, out)
+	}
+	c := &Controller{healthURL: "http://" + healthAddress}
+	c.child = cluster.Child{Path: binary, Log: e.log, Ready: c.ready, Args: []string{
+		"--kubeconfig=" + kubeconfig, "--namespace=" + LanyardNamespace,
+		"--allowed-issuers=ClusterIssuer/" + WorkloadCA,
+		"--metrics-listen=0", "--health-listen=" + healthAddress,
+		"--webhook-listen=" + webhookAddress,
+		"--webhook-tls-cert=" + filepath.Join(e.dir, "webhook.crt"), "--webhook-tls-key=" + filepath.Join(e.dir, "webhook.key"),
+		"--leader-elect=false", // one that was killed would hold the Lease for 15 s more
+	}}
+	return c, nil
+}
+
+// waitForWebhooks tries, without leaving a trace, what only the webhooks can answer: the API
+// server reads their configurations some time after they were written.
+func (e *Environment) waitForWebhooks(ctx context.Context) error {
+	config := rest.CopyConfig(e.Config)
+	config.WarningHandler = rest.NoWarnings{}
+	probes, err := client.New(config, client.Options{Scheme: e.Scheme})
+	if err != nil {
+		return err
+	}
+	meta := metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "webhook-probe"}
+	var last error
+	err = wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
+		assignment := &v1alpha1.AppRoleAssignment{ObjectMeta: meta, Spec: v1alpha1.AppRoleAssignmentSpec{
+			RoleRef:   v1alpha1.LocalReference{Name: "webhook-probe"},
+			ClientRef: &v1alpha1.ClientReference{Namespace: metav1.NamespaceDefault, Name: "webhook-probe"},
+			Decision:  v1alpha1.DecisionDenied,
+		}}
+		if last = probes.Create(ctx, assignment, client.DryRunAll); last != nil { // by the policy: nobody wrote who decided
+			return false, nil
+		}
+		// A client id that the namespace does not allow.
+		oauthClient := &v1alpha1.OAuthClient{ObjectMeta: meta, Spec: v1alpha1.OAuthClientSpec{
+			ClientID:       "webhook-probe",
+			Authentication: v1alpha1.ClientAuthentication{ServiceAccounts: []v1alpha1.ServiceAccountCredential{{Name: "webhook-probe"}}},
+		}}
+		last = probes.Create(ctx, oauthClient, client.DryRunAll)
+		return last != nil && strings.Contains(last.Error(), "denied the request"), nil
+	})
+	if err != nil {
+		return fmt.Errorf("the webhooks do not answer: %w; last seen: %w", err, last)
+	}
+	return nil
+}
