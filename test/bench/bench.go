@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/test/bench/figures"
 	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
@@ -41,15 +42,15 @@ func bench(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	rows := report(o.compared(), r)
-	if err := writeJSON(o.out, rows); err != nil {
+	if err := figures.WriteJSON(o.out, rows); err != nil {
 		return err
 	}
-	writeTable(out, rows)
+	figures.WriteTable(out, rows)
 	fmt.Fprintf(out, "\nvalue and floor are medians of the rounds, ratio is the median of the rounds' ratios, and range their least and greatest. Written to %s.\n", o.out)
 	for _, w := range doubts(r.full) {
 		fmt.Fprintln(out, "warning:", w)
 	}
-	return missed(rows)
+	return figures.Missed(rows)
 }
 
 // measure starts the servers, plays the rounds, and ends the servers.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/lanyard-dev/lanyard/test/bench/figures"
 )
 
 // rounds are samples of one second each.
@@ -30,7 +32,7 @@ func TestReport(t *testing.T) {
 	}
 	rows := report([]comparison{{"a", "a", "b", 0.5}, {"a beside itself", "a", "a", 0}}, r)
 	path := filepath.Join(t.TempDir(), "bench.json")
-	if err := writeJSON(path, rows); err != nil {
+	if err := figures.WriteJSON(path, rows); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(path)
@@ -55,7 +57,7 @@ func TestReport(t *testing.T) {
 		t.Error(d)
 	}
 	var table strings.Builder
-	writeTable(&table, rows)
+	figures.WriteTable(&table, rows)
 	for _, part := range []string{"value", "floor", "tokens/s", "0.60-0.60", "a beside itself", "peak memory", "at most 2.00", "ok"} {
 		if !strings.Contains(table.String(), part) {
 			t.Errorf("the table does not say %q:\n%s", part, table.String())
@@ -75,7 +77,7 @@ func TestGoals(t *testing.T) {
 		"a floor that did nothing proves no success": {rounds(59), rounds(0), rounds(30), "a: NaN of the floor"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := missed(report([]comparison{{"a", "a", "b", 0.6}}, results{
+			err := figures.Missed(report([]comparison{{"a", "a", "b", 0.6}}, results{
 				full: map[string][]sample{"a": tt.ours, "b": tt.floor},
 				half: map[string][]sample{"a/a": tt.half, "a/b": rounds(50)},
 			}))
