@@ -162,29 +162,36 @@ func (d *decision) judgeBinding() *oauth.Error {
 
 // judgeLifetime finds the least of everything that the token rests on.
 func (d *decision) judgeLifetime() *oauth.Error {
-	life := defaultLifetime
-	if l := d.facts.Client.Spec.AccessTokenLifetime; l != nil {
-		life = l.Duration
-	}
-	life = min(life, MaxLifetime)
-	if l := d.facts.Resource.Spec.AccessTokenLifetime; l != nil {
-		life = min(life, l.Duration)
-	}
-	if wanted := d.request.Ask.MaxLifetime; wanted != 0 {
-		life = min(life, wanted)
-	}
-	until := func(t time.Time) {
-		if !t.IsZero() {
-			life = min(life, t.Sub(d.now))
-		}
-	}
-	until(d.match.Ends)
-	until(d.request.CredentialEnds)
-	for _, g := range d.granted {
-		until(g.ends)
-	}
+	life := MaxLifetime
+	d.eachLimit(func(_ Limit, most time.Duration) { life = min(life, most) })
 	if d.lifetime = life.Truncate(time.Second); d.lifetime < MinLifetime {
 		return oauth.NewError(oauth.ErrLifetimeTooLow, "")
 	}
 	return nil
+}
+
+// eachLimit tells all that the token must not outlive, and how long each still lasts.
+func (d *decision) eachLimit(tell func(by Limit, most time.Duration)) {
+	if l := d.facts.Client.Spec.AccessTokenLifetime; l != nil {
+		tell(LimitClient, l.Duration)
+	} else {
+		tell(LimitDefault, defaultLifetime)
+	}
+	if l := d.facts.Resource.Spec.AccessTokenLifetime; l != nil {
+		tell(LimitResource, l.Duration)
+	}
+	if wanted := d.request.Ask.MaxLifetime; wanted != 0 {
+		tell(LimitAsked, wanted)
+	}
+	if ends := d.match.Ends; !ends.IsZero() {
+		tell(LimitCertificate, ends.Sub(d.now))
+	}
+	if ends := d.request.CredentialEnds; !ends.IsZero() {
+		tell(LimitCredential, ends.Sub(d.now))
+	}
+	for _, g := range d.granted {
+		if !g.ends.IsZero() {
+			tell(LimitApproval, g.ends.Sub(d.now))
+		}
+	}
 }
