@@ -39,7 +39,7 @@ func Main(name string, args []string, o Options, run func(ctx context.Context, l
 		fmt.Fprintf(os.Stderr, "%s: %q is no flag; %[1]s --help lists them\n", name, flags.Arg(0))
 		return 2
 	case *showVersion:
-		fmt.Fprintln(os.Stdout, "lanyard-"+name, version())
+		fmt.Fprintln(os.Stdout, "lanyard-"+name, Version())
 		return 0
 	}
 	o.Complete(os.Getenv)

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// version is what the Go toolchain wrote into the binary: the module's version, the
+// Version is what the Go toolchain wrote into the binary: the module's version, the
 // commit and the Go release.
-func version() string {
+func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(unknown)"

@@ -1,0 +1,88 @@
+// Command kubectl-lanyard is a kubectl plugin for the people who work with Lanyard: who
+// may call what, who waits for whom, and why a token was refused. kubectl runs it as
+// `kubectl lanyard` when it is on the PATH.
+//
+// It acts with the permissions of the person who types, and keeps nothing.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/lanyard-dev/lanyard/cmd/internal/program"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run does what args say and returns the exit code: 0 if it was done, 1 if the answer is
+// no or it could not be done, 2 if the command was typed wrongly.
+func run(args []string, in io.Reader, out, errOut io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	session := cli.NewSession(in, out, errOut, time.Now, os.Getenv)
+	root := newRoot(session)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, cli.ErrNo):
+		return 1 // it has been said
+	}
+	fmt.Fprintln(errOut, "error:", cli.Sentence(err))
+	if usage, ok := errors.AsType[*cli.UsageError](err); ok {
+		fmt.Fprintf(errOut, "See '%s --help'.\n", usage.Command)
+		return 2
+	}
+	return 1
+}
+
+func newRoot(s *cli.Session) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-lanyard",
+		Short: "See and decide who may call what with Lanyard",
+		Long: "kubectl lanyard shows how clients, certificates, roles and decisions stand, decides on roles,\n" +
+			"and explains why a token is given or refused. It takes kubectl's own flags, and acts with the\n" +
+			"permissions of whoever types.",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl lanyard"},
+		Version:       program.Version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return cli.Usage(c, err) })
+	root.Flags().Bool("version", false, "print the version and end") // without -v, which is kubectl's for its log
+	s.AddFlags(root.PersistentFlags())
+	root.AddCommand(commands(s)...)
+	hideKubectlFlags(root.PersistentFlags())
+	cli.MarkUsage(root)
+	return root
+}
+
+// commands are all that there are, in the order of the help.
+func commands(_ *cli.Session) []*cobra.Command {
+	return []*cobra.Command{}
+}
+
+// hideKubectlFlags keeps the help short: whoever needs --tls-server-name knows it from
+// kubectl.
+func hideKubectlFlags(flags *pflag.FlagSet) {
+	shown := map[string]bool{"namespace": true, "context": true, "kubeconfig": true, "as": true, "lanyard-namespace": true, "no-color": true}
+	flags.VisitAll(func(f *pflag.Flag) { f.Hidden = !shown[f.Name] })
+}
