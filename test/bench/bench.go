@@ -104,7 +104,7 @@ func (r run) rounds(ctx context.Context, into results) error {
 				continue
 			}
 			for _, one := range []string{c.ours, c.floor} {
-				rate := median(each(into.full[one], sample.TokensPerSecond)) / 2
+				rate := figures.Median(each(into.full[one], sample.TokensPerSecond)) / 2
 				// A floor is measured once for each row, so that both ran side by side.
 				got, err := r.measure(ctx, r.contender(one), rate)
 				if err != nil {

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/test/bench/figures"
 	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
@@ -104,7 +105,7 @@ func (j job) run(ctx context.Context) (sample, error) {
 	}
 	slices.Sort(latencies)
 	s.Tokens, s.Elapsed = len(latencies), m.elapsed
-	s.P50, s.P99 = percentile(latencies, 50), percentile(latencies, 99)
+	s.P50, s.P99 = figures.Percentile(latencies, 50), figures.Percentile(latencies, 99)
 	s.ServerCPU, s.LoadCPU = m.after.server-m.before.server, m.after.load-m.before.load
 	return s, nil
 }
