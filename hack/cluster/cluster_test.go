@@ -289,6 +289,7 @@ func TestCertManagerRunsOnEnvtest(t *testing.T) {
 	admin := dynamicClient(t, config)
 	applyManifest(t, admin, issue)
 	checkIssued(t, admin)
+	checkInjected(t, admin)
 
 	// The controller manager empties the namespace and lets it go.
 	namespaces := admin.Resource(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"})

@@ -109,5 +109,5 @@ func (s *Session) colourful(w io.Writer) bool {
 // IsTerminal says whether a person sees what is written to w.
 func IsTerminal(w any) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
 }

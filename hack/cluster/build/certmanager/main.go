@@ -1,5 +1,5 @@
-// Command certmanager-controllers runs cert-manager's own controllers, as its library has
-// them, for the local cluster of hack/cluster. It leaves out what needs the outside world
+// Command certmanager-controllers runs cert-manager's own controllers and its CA injector, as
+// its library has them, for the local cluster of hack/cluster. It leaves out what needs the outside world
 // (ACME, Vault, Venafi, gateways), and leader election, because there is only one of it.
 //
 // What cert-manager's webhook does, and hence this command does not, hack/cluster does with
@@ -34,6 +34,7 @@ import (
 	_ "github.com/cert-manager/cert-manager/pkg/issuer/selfsigned"
 	logf "github.com/cert-manager/cert-manager/pkg/logs"
 	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 // workersPerController is cert-manager's own default.
@@ -85,6 +86,10 @@ func runControllers(ctx context.Context, opts controller.ContextOptions, readyFi
 	}
 	running, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	injector, err := newInjector(running, shared.RESTConfig)
+	if err != nil {
+		return fmt.Errorf("constructing the CA injector: %w", err)
+	}
 
 	var group sync.WaitGroup
 	for name, construct := range controller.Known() {
@@ -98,10 +103,15 @@ func runControllers(ctx context.Context, opts controller.ContextOptions, readyFi
 			}
 		})
 	}
+	group.Go(func() {
+		if err := injector.Start(running); err != nil {
+			fail(fmt.Errorf("the CA injector: %w", err))
+		}
+	})
 	shared.SharedInformerFactory.Start(running.Done())
 	shared.KubeSharedInformerFactory.Start(running.Done())
 	shared.HTTP01ResourceMetadataInformersFactory.Start(running.Done())
-	if err := waitForCaches(running, shared); err != nil {
+	if err := waitForCaches(running, shared, injector); err != nil {
 		return err
 	}
 	if readyFile != "" {
@@ -117,7 +127,7 @@ func runControllers(ctx context.Context, opts controller.ContextOptions, readyFi
 }
 
 // waitForCaches returns when every informer has seen what there is.
-func waitForCaches(ctx context.Context, shared *controller.Context) error {
+func waitForCaches(ctx context.Context, shared *controller.Context, injector ctrl.Manager) error {
 	for informer, synced := range shared.SharedInformerFactory.WaitForCacheSync(ctx.Done()) {
 		if !synced {
 			return fmt.Errorf("the cache of %s is not filled: %w", informer, context.Cause(ctx))
@@ -127,6 +137,9 @@ func waitForCaches(ctx context.Context, shared *controller.Context) error {
 		if !synced {
 			return fmt.Errorf("the cache of %s is not filled: %w", informer, context.Cause(ctx))
 		}
+	}
+	if !injector.GetCache().WaitForCacheSync(ctx) {
+		return fmt.Errorf("the cache of the CA injector is not filled: %w", context.Cause(ctx))
 	}
 	return nil
 }
