@@ -14,7 +14,7 @@ type decision struct {
 	granted int
 	// pending are the clients that wait, the oldest first.
 	pending []*v1alpha1.OAuthClient
-	// ends are the moments at which a grant ends by itself.
+	// ends are the moments at which a grant ends, or has ended, by itself.
 	ends []time.Time
 }
 
@@ -26,6 +26,8 @@ func decide(f facts, now time.Time) decision {
 		switch g.State {
 		case v1alpha1.RoleGranted:
 			d.granted++
+			d.ends = append(d.ends, g.ExpiresAt)
+		case v1alpha1.RoleExpired:
 			d.ends = append(d.ends, g.ExpiresAt)
 		case v1alpha1.RolePending:
 			d.pending = append(d.pending, a.client)

@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/controllers/index"
 	"github.com/lanyard-dev/lanyard/controllers/status"
@@ -14,7 +13,8 @@ import (
 
 type reconciler struct {
 	find     index.Finder
-	writer   client.StatusClient
+	writer   *status.Writer
+	alarm    *index.Alarm
 	recorder status.EventRecorder
 	now      func() time.Time
 }
@@ -22,20 +22,30 @@ type reconciler struct {
 // Reconcile brings the status of one assignment up to date.
 func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	f, err := r.observe(ctx, req.NamespacedName)
-	if err != nil || f.assignment == nil {
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if f.assignment == nil {
+		r.writer.Forget(req.NamespacedName)
+		r.alarm.Set(req.NamespacedName, time.Time{})
+		return ctrl.Result{}, nil
+	}
+	if r.writer.Outdated(f.assignment) {
+		return ctrl.Result{}, nil // the event of the newer one comes
 	}
 	now := r.now()
 	d := decide(f, now)
+	r.alarm.Set(req.NamespacedName, now, f.end())
 	before := f.assignment
 	after := before.DeepCopy()
 	after.Status = conclude(f, d, now)
 
-	if !equality.Semantic.DeepEqual(before.Status, after.Status) {
-		if written, err := status.Write(ctx, r.writer, before, after); !written {
-			return ctrl.Result{}, err
-		}
-		status.Record(r.recorder, after, before.Status.Conditions, after.Status.Conditions)
+	if equality.Semantic.DeepEqual(before.Status, after.Status) {
+		return ctrl.Result{}, nil
 	}
-	return ctrl.Result{RequeueAfter: index.Wake(now, f.end())}, nil
+	written, err := r.writer.Write(ctx, before, after)
+	if written {
+		r.tell(f, after)
+	}
+	return ctrl.Result{}, err
 }

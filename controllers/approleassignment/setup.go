@@ -10,6 +10,7 @@ import (
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/controllers/index"
+	"github.com/lanyard-dev/lanyard/controllers/status"
 )
 
 // Config is what the controller needs beside the manager.
@@ -32,19 +33,22 @@ const workers = 4
 func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 	r := &reconciler{
 		find:     index.Finder{Reader: mgr.GetClient(), ClusterDomain: cfg.ClusterDomain},
-		writer:   mgr.GetClient(),
+		writer:   status.NewWriter(mgr.GetClient()),
+		alarm:    index.NewAlarm(cfg.Now),
 		recorder: mgr.GetEventRecorder("lanyard-approleassignment"),
 		now:      cfg.Now,
 	}
-	concerned := index.Handler(r.find.AssignmentsOf)
+	counted := index.Gathering(r.find.AssignmentsOf)
 	changed := builder.WithPredicates(index.SpecChanged())
 	// The object itself without a predicate: the event of its own status write is
 	// the proof that the cache holds it. It finds nothing to do and writes nothing.
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.AppRoleAssignment{}).
-		Watches(&v1alpha1.AppRole{}, concerned, changed).
-		Watches(&v1alpha1.OAuthClient{}, concerned, changed).
-		WatchesMetadata(&corev1.Namespace{}, concerned, builder.WithPredicates(index.PolicyChanged())).
+		Watches(&v1alpha1.AppRoleAssignment{}, r.removals()).
+		Watches(&v1alpha1.AppRole{}, index.Handler(r.find.AssignmentsOf), changed).
+		Watches(&v1alpha1.OAuthClient{}, counted, changed).
+		WatchesMetadata(&corev1.Namespace{}, counted, builder.WithPredicates(index.PolicyChanged())).
+		WatchesRawSource(r.alarm.Source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }

@@ -7,9 +7,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	logf "sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
@@ -26,22 +23,6 @@ func (k Keys) add(objects ...types.NamespacedName) {
 	for _, o := range objects {
 		k[o] = struct{}{}
 	}
-}
-
-// Handler queues those whom a change concerns.
-func Handler(concerned Concerned) handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
-		keys, err := concerned(ctx, o)
-		if err != nil {
-			// A read of the cache fails only when the manager stops.
-			logf.FromContext(ctx).Error(err, "cannot tell whom a change concerns", "namespace", o.GetNamespace(), "name", o.GetName())
-		}
-		requests := make([]reconcile.Request, 0, len(keys))
-		for key := range keys {
-			requests = append(requests, reconcile.Request{NamespacedName: key})
-		}
-		return requests
-	})
 }
 
 // Resources that a change of a ProtectedResource or a namespace concerns.
@@ -188,34 +169,67 @@ func (f Finder) rolesThatMayChange(ctx context.Context, o client.Object) (Keys, 
 }
 
 // AssignmentsOf are the assignments that a change of a role, a client or a
-// namespace concerns.
+// namespace concerns: of a client, or of those in a namespace, the ones that cover it.
+// Old and new are asked for each by itself.
 func (f Finder) AssignmentsOf(ctx context.Context, o client.Object) (Keys, error) {
 	keys := Keys{}
-	if role, ok := o.(*v1alpha1.AppRole); ok {
-		assignments, err := f.Assignments(ctx, client.ObjectKeyFromObject(role))
+	switch o := o.(type) {
+	case *v1alpha1.AppRole:
+		assignments, err := f.Assignments(ctx, client.ObjectKeyFromObject(o))
 		keys.add(names(assignments)...)
 		return keys, err
+	case *v1alpha1.OAuthClient:
+		ns, err := f.Namespace(ctx, o.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		for _, role := range asked(o) {
+			assignments, err := f.AssignmentsFor(ctx, role, client.ObjectKeyFromObject(o))
+			if err != nil {
+				return nil, err
+			}
+			keys.add(covering(assignments, o, ns)...)
+		}
+	case *metav1.PartialObjectMetadata:
+		return f.assignmentsSelecting(ctx, o)
 	}
+	return keys, nil
+}
+
+// assignmentsSelecting are the assignments that cover clients of a namespace by its
+// labels, as they are in o.
+func (f Finder) assignmentsSelecting(ctx context.Context, o *metav1.PartialObjectMetadata) (Keys, error) {
+	ns := rules.ParseNamespace(o.Name, o.Labels, o.Annotations)
 	clients, err := f.clientsIn(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	if c, ok := o.(*v1alpha1.OAuthClient); ok {
-		clients = append(clients, c)
-	}
+	keys := Keys{}
+	selecting := map[types.NamespacedName][]*v1alpha1.AppRoleAssignment{} // by role: many clients ask for one
 	for _, c := range clients {
 		for _, role := range asked(c) {
-			assignments, err := f.Assignments(ctx, role)
-			if err != nil {
-				return nil, err
+			assignments, known := selecting[role]
+			if !known {
+				if assignments, err = f.assignmentsOfSubject(ctx, role, nil); err != nil {
+					return nil, err
+				}
+				selecting[role] = assignments
 			}
-			// Of ten thousand assignments of a role, most name one client each.
-			keys.add(names(slices.DeleteFunc(assignments, func(a *v1alpha1.AppRoleAssignment) bool {
-				return a.Spec.ClientRef != nil && !rules.Covers(a, c, nil)
-			}))...)
+			keys.add(covering(assignments, c, ns)...)
 		}
 	}
 	return keys, nil
+}
+
+// covering names the assignments that speak of c.
+func covering(assignments []*v1alpha1.AppRoleAssignment, c *v1alpha1.OAuthClient, ns *rules.Namespace) []types.NamespacedName {
+	var out []types.NamespacedName
+	for _, a := range assignments {
+		if rules.Covers(a, c, ns) {
+			out = append(out, client.ObjectKeyFromObject(a))
+		}
+	}
+	return out
 }
 
 // clientsIn returns the clients of a namespace, and none of anything else.

@@ -82,6 +82,24 @@ func (f Finder) Assignments(ctx context.Context, role types.NamespacedName) ([]*
 	return present(list.Items), err
 }
 
+// AssignmentsFor returns the assignments of a role that may speak of one client: those
+// that name it, and those that select clients. Ten thousand assignments that name others
+// cost it nothing.
+func (f Finder) AssignmentsFor(ctx context.Context, role, c types.NamespacedName) ([]*v1alpha1.AppRoleAssignment, error) {
+	named, err := f.assignmentsOfSubject(ctx, role, &v1alpha1.ClientReference{Namespace: c.Namespace, Name: c.Name})
+	if err != nil {
+		return nil, err
+	}
+	selecting, err := f.assignmentsOfSubject(ctx, role, nil)
+	return append(named, selecting...), err
+}
+
+func (f Finder) assignmentsOfSubject(ctx context.Context, role types.NamespacedName, ref *v1alpha1.ClientReference) ([]*v1alpha1.AppRoleAssignment, error) {
+	var list v1alpha1.AppRoleAssignmentList
+	err := f.Reader.List(ctx, &list, client.InNamespace(role.Namespace), client.MatchingFields{AssignmentSubject: subject(role.Name, ref)}, client.UnsafeDisableDeepCopy)
+	return present(list.Items), err
+}
+
 // RolesOn returns the roles on a resource.
 func (f Finder) RolesOn(ctx context.Context, resource types.NamespacedName) ([]*v1alpha1.AppRole, error) {
 	var list v1alpha1.AppRoleList

@@ -28,6 +28,9 @@ const (
 	RoleValue = "lanyard.roleValue"
 	// AssignmentRole finds AppRoleAssignments by their role's name, within a namespace.
 	AssignmentRole = "lanyard.assignmentRole"
+	// AssignmentSubject finds AppRoleAssignments by their role's name and the client that
+	// they name, within a namespace: see subject.
+	AssignmentSubject = "lanyard.assignmentSubject"
 )
 
 // Register adds the indexes to the manager's cache. It is called once for each
@@ -67,6 +70,9 @@ func Register(ctx context.Context, mgr ctrl.Manager) error {
 		{&v1alpha1.AppRoleAssignment{}, AssignmentRole, of(func(a *v1alpha1.AppRoleAssignment) []string {
 			return []string{a.Spec.RoleRef.Name}
 		})},
+		{&v1alpha1.AppRoleAssignment{}, AssignmentSubject, of(func(a *v1alpha1.AppRoleAssignment) []string {
+			return []string{subject(a.Spec.RoleRef.Name, a.Spec.ClientRef)}
+		})},
 	} {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, index.kind, index.name, index.of); err != nil {
 			return fmt.Errorf("index %s: %w", index.name, err)
@@ -80,3 +86,12 @@ func of[T client.Object](values func(T) []string) client.IndexerFunc {
 }
 
 func valueOf(r *v1alpha1.AppRole) string { return r.Spec.ResourceRef.Name + "/" + r.Spec.Value }
+
+// subject is <role>/<namespace>/<name> of an assignment that names one client, and
+// <role> of one that selects clients.
+func subject(role string, ref *v1alpha1.ClientReference) string {
+	if ref == nil {
+		return role
+	}
+	return role + "/" + ref.Namespace + "/" + ref.Name
+}

@@ -35,12 +35,14 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.OAuthClientStatus {
 		if r := f.roles[i].Resource; r != nil {
 			role.Identifier = r.Spec.Identifier
 		}
+		role.DecidedBy = f.roles[i].decidedBy(g.Assignment)
 		if !g.ExpiresAt.IsZero() {
 			// As fine as the API keeps it, or every look would find a change.
 			role.ExpiresAt = &metav1.Time{Time: g.ExpiresAt.Truncate(time.Second)}
 		}
 		if g.State == v1alpha1.RoleGranted {
 			granted++
+			role.Message = rules.Obstacle(c, f.roles[i].Resource, f.roles[i].OnResource)
 		}
 		s.Roles = append(s.Roles, role)
 	}
@@ -78,7 +80,7 @@ var severity = [...]struct {
 }
 
 // rolesGranted says whether every role is granted, and names the first that most
-// needs somebody's attention.
+// needs somebody's attention: if all are granted, one that no token can come of.
 func rolesGranted(roles []v1alpha1.ClientRoleStatus, granted int, generation int64) metav1.Condition {
 	condition := metav1.Condition{
 		Type: v1alpha1.ConditionRolesGranted, Status: metav1.ConditionTrue, ObservedGeneration: generation,
@@ -97,34 +99,20 @@ func rolesGranted(roles []v1alpha1.ClientRoleStatus, granted int, generation int
 			}
 		}
 	}
+	for _, role := range roles {
+		if role.Message != "" {
+			condition.Message += fmt.Sprintf("; %s/%s: %s", role.Namespace, role.Name, role.Message)
+			break
+		}
+	}
 	return condition
 }
 
-// changedRoles returns the roles whose state is another than before. That a role
-// which is asked for anew waits is no news: it says so in the condition.
-func changedRoles(before, after []v1alpha1.ClientRoleStatus) []v1alpha1.ClientRoleStatus {
-	type name struct{ namespace, name string }
-	was := map[name]v1alpha1.RoleState{}
-	for _, r := range before {
-		was[name{r.Namespace, r.Name}] = r.State
-	}
-	var changed []v1alpha1.ClientRoleStatus
-	for _, r := range after {
-		state, known := was[name{r.Namespace, r.Name}]
-		if state != r.State && (known || r.State != v1alpha1.RolePending) {
-			changed = append(changed, r)
-		}
-	}
-	return changed
-}
-
-// ends are the moments at which a grant ends by itself.
+// ends are the moments at which a grant ends, or has ended, by itself.
 func (d decision) ends() []time.Time {
 	var ends []time.Time
 	for _, g := range d.grants {
-		if g.State == v1alpha1.RoleGranted {
-			ends = append(ends, g.ExpiresAt)
-		}
+		ends = append(ends, g.ExpiresAt)
 	}
 	return ends
 }

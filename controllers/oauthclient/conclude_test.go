@@ -133,15 +133,3 @@ func TestConcludeLeavesClientSecretsAlone(t *testing.T) {
 		t.Errorf("the condition (-want +got):\n%s", diff)
 	}
 }
-
-func TestChangedRoles(t *testing.T) {
-	role := func(name string, state v1alpha1.RoleState) v1alpha1.ClientRoleStatus {
-		return v1alpha1.ClientRoleStatus{Namespace: "orders", Name: name, State: state}
-	}
-	before := []v1alpha1.ClientRoleStatus{role("same", v1alpha1.RoleGranted), role("lost", v1alpha1.RoleGranted), role("won", v1alpha1.RolePending), role("gone", v1alpha1.RoleGranted)}
-	after := []v1alpha1.ClientRoleStatus{role("new", v1alpha1.RolePending), role("known", v1alpha1.RoleGranted), role("same", v1alpha1.RoleGranted), role("lost", v1alpha1.RolePending), role("won", v1alpha1.RoleGranted)}
-	want := []v1alpha1.ClientRoleStatus{role("known", v1alpha1.RoleGranted), role("lost", v1alpha1.RolePending), role("won", v1alpha1.RoleGranted)}
-	if diff := cmp.Diff(want, changedRoles(before, after)); diff != "" {
-		t.Errorf("changed (-want +got):\n%s", diff)
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/controllers/index"
@@ -24,7 +25,17 @@ type facts struct {
 
 type roleFacts struct {
 	index.RoleFacts
-	assignments []*v1alpha1.AppRoleAssignment
+	assignments []*v1alpha1.AppRoleAssignment // that may speak of the client
+}
+
+// decidedBy is who made an assignment; empty: nobody knows.
+func (r roleFacts) decidedBy(assignment string) string {
+	for _, a := range r.assignments {
+		if a.Name == assignment {
+			return a.Spec.DecidedBy
+		}
+	}
+	return ""
 }
 
 func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (facts, error) {
@@ -49,7 +60,7 @@ func (r *reconciler) observe(ctx context.Context, key types.NamespacedName) (fac
 		if role.RoleFacts, err = r.find.Role(ctx, key); err != nil {
 			return facts{}, err
 		}
-		if role.assignments, err = r.find.Assignments(ctx, key); err != nil {
+		if role.assignments, err = r.find.AssignmentsFor(ctx, key, client.ObjectKeyFromObject(c)); err != nil {
 			return facts{}, err
 		}
 		f.roles = append(f.roles, role)

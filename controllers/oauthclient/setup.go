@@ -10,6 +10,7 @@ import (
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/controllers/index"
+	"github.com/lanyard-dev/lanyard/controllers/status"
 )
 
 // Config is what the controller needs beside the manager.
@@ -32,7 +33,8 @@ const workers = 4
 func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 	r := &reconciler{
 		find:     index.Finder{Reader: mgr.GetClient(), ClusterDomain: cfg.ClusterDomain},
-		writer:   mgr.GetClient(),
+		writer:   status.NewWriter(mgr.GetClient()),
+		alarm:    index.NewAlarm(cfg.Now),
 		recorder: mgr.GetEventRecorder("lanyard-oauthclient"),
 		now:      cfg.Now,
 	}
@@ -42,11 +44,12 @@ func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 	// the proof that the cache holds it. It finds nothing to do and writes nothing.
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.OAuthClient{}).
-		Watches(&v1alpha1.OAuthClient{}, concerned, changed).
+		Watches(&v1alpha1.OAuthClient{}, index.Others(r.find.Clients), changed).
 		Watches(&v1alpha1.ProtectedResource{}, concerned, changed).
 		Watches(&v1alpha1.AppRole{}, concerned, changed).
 		Watches(&v1alpha1.AppRoleAssignment{}, concerned, changed).
 		WatchesMetadata(&corev1.Namespace{}, concerned, builder.WithPredicates(index.PolicyChanged())).
+		WatchesRawSource(r.alarm.Source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }

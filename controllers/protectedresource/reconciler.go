@@ -6,7 +6,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/controllers/index"
 	"github.com/lanyard-dev/lanyard/controllers/status"
@@ -14,7 +13,7 @@ import (
 
 type reconciler struct {
 	find     index.Finder
-	writer   client.StatusClient
+	writer   *status.Writer
 	recorder status.EventRecorder
 	now      func() time.Time
 }
@@ -22,8 +21,15 @@ type reconciler struct {
 // Reconcile brings the status of one resource up to date.
 func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	f, err := r.observe(ctx, req.NamespacedName)
-	if err != nil || f.resource == nil || f.namespace == nil {
-		return ctrl.Result{}, err // without its namespace: that one's event comes
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if f.resource == nil {
+		r.writer.Forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	if f.namespace == nil || r.writer.Outdated(f.resource) {
+		return ctrl.Result{}, nil // the event of the namespace, or of the newer one, comes
 	}
 	before := f.resource
 	after := before.DeepCopy()
@@ -32,7 +38,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if equality.Semantic.DeepEqual(before.Status, after.Status) {
 		return ctrl.Result{}, nil
 	}
-	if written, err := status.Write(ctx, r.writer, before, after); !written {
+	if written, err := r.writer.Write(ctx, before, after); !written {
 		return ctrl.Result{}, err
 	}
 	status.Record(r.recorder, after, before.Status.Conditions, after.Status.Conditions)

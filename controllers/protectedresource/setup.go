@@ -10,6 +10,7 @@ import (
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/controllers/index"
+	"github.com/lanyard-dev/lanyard/controllers/status"
 )
 
 // Config is what the controller needs beside the manager.
@@ -32,7 +33,7 @@ const workers = 4
 func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 	r := &reconciler{
 		find:     index.Finder{Reader: mgr.GetClient(), ClusterDomain: cfg.ClusterDomain},
-		writer:   mgr.GetClient(),
+		writer:   status.NewWriter(mgr.GetClient()),
 		recorder: mgr.GetEventRecorder("lanyard-protectedresource"),
 		now:      cfg.Now,
 	}
@@ -42,7 +43,7 @@ func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 	// the proof that the cache holds it. It finds nothing to do and writes nothing.
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.ProtectedResource{}).
-		Watches(&v1alpha1.ProtectedResource{}, concerned, changed).
+		Watches(&v1alpha1.ProtectedResource{}, index.Others(r.find.Resources), changed).
 		WatchesMetadata(&corev1.Namespace{}, concerned, builder.WithPredicates(index.PolicyChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)

@@ -147,7 +147,7 @@ func (d *decision) judgeBinding() *oauth.Error {
 		}
 	case v1alpha1.TokenBindingNone:
 		switch {
-		case d.facts.Resource.Spec.TokenBindingPolicy != v1alpha1.TokenBindingOptional:
+		case unboundRefused(d.facts.Client, d.facts.Resource):
 			return no(oauth.ErrResourceNeedsBinding, "")
 		case asksMTLS:
 			return no(oauth.ErrBindingNotRequested, "")

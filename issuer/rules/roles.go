@@ -70,30 +70,48 @@ func readable(s *v1alpha1.ClientSelector) bool {
 // Covers says whether a speaks of client c, whose namespace is ns. What cannot be
 // read fails closed: such an approval covers nobody, such a denial everybody.
 func Covers(a *v1alpha1.AppRoleAssignment, c *v1alpha1.OAuthClient, ns *Namespace) bool {
-	denied := a.Spec.Decision != v1alpha1.DecisionApproved
 	if ref := a.Spec.ClientRef; ref != nil {
 		return ref.Namespace == c.Namespace && ref.Name == c.Name
 	}
-	s := a.Spec.ClientSelector
-	if s == nil {
-		return denied
-	}
-	if len(s.NamespaceSelector.MatchLabels)+len(s.NamespaceSelector.MatchExpressions) == 0 {
-		return denied // an empty selector would be everybody; the schema refuses it
-	}
-	namespaces, err := metav1.LabelSelectorAsSelector(&s.NamespaceSelector)
-	if err != nil || ns == nil {
-		return denied
-	}
-	if !namespaces.Matches(labels.Set(ns.Labels)) {
+	if !CoversIn(a, ns) {
 		return false
 	}
-	if s.LabelSelector == nil || denied {
+	if denies(a) || a.Spec.ClientSelector.LabelSelector == nil {
 		// A denial that looked at the client's own labels could be labelled away.
 		return true
 	}
-	clients, err := metav1.LabelSelectorAsSelector(s.LabelSelector)
-	return err == nil && clients.Matches(labels.Set(c.Labels))
+	matches, err := matches(a.Spec.ClientSelector.LabelSelector, c.Labels)
+	return err == nil && matches
+}
+
+// CoversIn says whether a, which names its clients by a selector, can speak of clients
+// of namespace ns at all: whom it does not cover by the namespace, it does not cover.
+func CoversIn(a *v1alpha1.AppRoleAssignment, ns *Namespace) bool {
+	s := a.Spec.ClientSelector
+	if s == nil || ns == nil {
+		return denies(a)
+	}
+	if len(s.NamespaceSelector.MatchLabels)+len(s.NamespaceSelector.MatchExpressions) == 0 {
+		return denies(a) // an empty selector would be everybody; the schema refuses it
+	}
+	matches, err := matches(&s.NamespaceSelector, ns.Labels)
+	if err != nil {
+		return denies(a)
+	}
+	return matches
+}
+
+func denies(a *v1alpha1.AppRoleAssignment) bool {
+	return a.Spec.Decision != v1alpha1.DecisionApproved
+}
+
+// matches says whether a selector selects what has these labels.
+func matches(s *metav1.LabelSelector, set map[string]string) (bool, error) {
+	selector, err := metav1.LabelSelectorAsSelector(s)
+	if err != nil {
+		return false, err
+	}
+	return selector.Matches(labels.Set(set)), nil
 }
 
 // Grant says how a role that a client asks for stands.
