@@ -1,7 +1,7 @@
 // Command controller reconciles Lanyard's kinds: it judges clients, resources, roles
 // and assignments, has cert-manager make client certificates and pins them, rotates the
 // issuer's signing keys, and removes revocations of tokens that have ended. One replica
-// works at a time; others wait.
+// works at a time; others wait. All of them answer the API server's admission reviews.
 //
 // It reads Lanyard's kinds, the metadata of namespaces, and cert-manager's
 // Certificates and CertificateRequests. It writes the status of Lanyard's kinds,

@@ -7,6 +7,7 @@ import (
 	"net"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ type Options struct {
 	SigningKeyRotation  time.Duration
 	MetricsListen       string
 	HealthListen        string
+	WebhookListen       string
+	WebhookTLSCert      string
+	WebhookTLSKey       string
 	LeaderElect         bool
 	LogLevel            string
 }
@@ -49,6 +53,9 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.DurationVar(&o.SigningKeyRotation, "signing-key-rotation", keyring.DefaultSchedule().RotateEvery, "how long a key signs until the next takes its place")
 	f.StringVar(&o.MetricsListen, "metrics-listen", ":8080", "address of /metrics, plain; 0: none")
 	f.StringVar(&o.HealthListen, "health-listen", ":8081", "address of /healthz and /readyz, plain; 0: none")
+	f.StringVar(&o.WebhookListen, "webhook-listen", ":9443", "address of the admission webhooks, TLS, served by every replica; 0: none, and what config/webhook sends here is refused")
+	f.StringVar(&o.WebhookTLSCert, "webhook-tls-cert", "/etc/lanyard/webhook/tls.crt", "PEM file with the webhooks' own certificate; read again when it changes")
+	f.StringVar(&o.WebhookTLSKey, "webhook-tls-key", "/etc/lanyard/webhook/tls.key", "PEM file with its private key; read again when it changes")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "work only while holding the Lease lanyard-controller, so that several replicas can run")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 }
@@ -96,6 +103,11 @@ func (o *Options) Validate() error {
 			wrong(a.flag, a.value, "must be [<host>]:<port>, for example :8080, or 0 for none")
 		}
 	}
+	if o.WebhookListen != "0" {
+		if _, _, err := o.webhookAddress(); err != nil {
+			wrong("webhook-listen", o.WebhookListen, "must be [<host>]:<port>, for example :9443, or 0 for none")
+		}
+	}
 	if len(validation.IsDNS1123Subdomain(o.SigningKeySecret)) > 0 {
 		wrong("signing-key-secret", o.SigningKeySecret, "must be the name of a Secret, for example lanyard-signing-keys")
 	}
@@ -108,6 +120,18 @@ func (o *Options) Validate() error {
 		wrong("log-level", o.LogLevel, "must be debug, info, warn or error")
 	}
 	return errors.Join(errs...)
+}
+
+// webhookAddress is where the webhooks listen.
+func (o *Options) webhookAddress() (host string, port int, err error) {
+	host, number, err := net.SplitHostPort(o.WebhookListen)
+	if err != nil {
+		return "", 0, err
+	}
+	if port, err = strconv.Atoi(number); err != nil || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("no such port: %s", number)
+	}
+	return host, port, nil
 }
 
 // schedule is how the signing keys rotate.

@@ -101,7 +101,7 @@ func start(t *testing.T, env *testenv.Environment, args ...string) *process {
 	}
 	p := &process{log: &bytes.Buffer{}}
 	args = append(args, "--kubeconfig", env.Kubeconfig(t, serviceAccount, serviceAccountGroups...),
-		"--metrics-listen=127.0.0.1:0", "--health-listen=0")
+		"--metrics-listen=127.0.0.1:0", "--health-listen=0", "--webhook-listen=0")
 	p.cmd = exec.Command(binary, args...) // without the test's context: the cleanup ends it in good order
 	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -34,6 +33,7 @@ import (
 	"github.com/lanyard-dev/lanyard/controllers/protectedresource"
 	"github.com/lanyard-dev/lanyard/controllers/signingkeys"
 	"github.com/lanyard-dev/lanyard/controllers/tokenrevocation"
+	"github.com/lanyard-dev/lanyard/controllers/webhook"
 )
 
 // lease is the name of the Lease. The leader renews it every leaseRetry, so that the
@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := setUp(ctx, manager, o); err != nil {
+	if err := errors.Join(setUp(ctx, manager, o), setUpWebhooks(ctx, manager, o)); err != nil {
 		return err
 	}
 	return manager.Start(ctx)
@@ -131,19 +131,7 @@ func setUp(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		clientsecret.SetupWithManager(mgr, clientsecret.Config{Enabled: o.ClientSecrets, Now: time.Now, Random: rand.Reader}),
 		tokenrevocation.SetupWithManager(mgr, tokenrevocation.Config{Now: time.Now, Metrics: metrics}),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
-		mgr.AddReadyzCheck("caches", cachesFilled(mgr.GetCache())),
+		// A replica that waits for the Lease is ready too: it can take over at once.
+		mgr.AddReadyzCheck("caches", webhook.CachesFilled(mgr.GetCache())),
 	)
-}
-
-// cachesFilled says whether the caches hold what the cluster does. A replica that
-// waits for the Lease is ready too: it can take over at once.
-func cachesFilled(c cache.Cache) healthz.Checker {
-	return func(r *http.Request) error {
-		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-		defer cancel()
-		if !c.WaitForCacheSync(ctx) {
-			return errors.New("the caches are not filled yet")
-		}
-		return nil
-	}
 }

@@ -35,6 +35,8 @@ func TestControllerWithClientSecretsSwitchedOn(t *testing.T) {
 		t.Error("config/default switches client secrets on by itself")
 	}
 	env.Kubectl(t, "apply", "--server-side", "-k", overlay)
+	// Nothing reaches a Service here.
+	env.Kubectl(t, "delete", "mutatingwebhookconfiguration,validatingwebhookconfiguration", "lanyard")
 	for _, deployment := range []string{"lanyard-controller", "lanyard-issuer"} {
 		args := env.Kubectl(t, "get", "deployment", "--namespace=lanyard-system", deployment, "--output=jsonpath={.spec.template.spec.containers[0].args}")
 		if !strings.Contains(args, "--client-secrets") {

@@ -35,16 +35,14 @@ const maxCommonName = 64
 // decideIssuance decides what Certificate there is to be for spec.issuance.
 func (p Policy) decideIssuance(o *observation) decision {
 	issuance, own := o.object.Spec.Issuance, o.certificate
+	allowed := rules.Issuance(o.object, o.namespace, p.AllowedIssuers)
 	switch {
 	case o.foreign != nil:
 		return refuse(v1alpha1.ReasonCertificateNotOurs, fmt.Sprintf(
 			"a Certificate %s/%s exists already, and this ClientCertificate does not control it; delete it, give this ClientCertificate another name, or adopt it with spec.certificateRef instead of spec.issuance",
 			o.foreign.Namespace, o.foreign.Name))
-	case !rules.IssuerAllowed(issuance.IssuerRef, o.namespace, p.AllowedIssuers):
-		name := rules.IssuerName(issuance.IssuerRef)
-		return refuse(v1alpha1.ReasonIssuerNotAllowed, fmt.Sprintf(
-			"spec.issuance.issuerRef %s is not allowed in namespace %s; whoever runs the platform can allow it with the namespace's annotation %s: %s",
-			name, o.object.Namespace, v1alpha1.AnnotationIssuers, name))
+	case !allowed.OK:
+		return decision{refusal: allowed}
 	}
 	if o.deleting != nil {
 		return decision{} // made again when it is gone

@@ -70,6 +70,7 @@ func (d *Demo) programs() ([]program, error) {
 				"--kubeconfig=" + d.path("pki", "lanyard-controller.kubeconfig"), "--namespace=" + systemNamespace,
 				"--allowed-issuers=ClusterIssuer/workload-ca",
 				"--metrics-listen=" + address(p.controllerMetrics), "--health-listen=" + address(p.controllerHealth),
+				"--webhook-listen=0",
 			}},
 			ports: []int{p.controllerMetrics, p.controllerHealth},
 			ready: "http://" + address(p.controllerHealth) + "/readyz",

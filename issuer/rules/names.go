@@ -197,6 +197,19 @@ func IssuerAllowed(ref v1alpha1.IssuerReference, ns *Namespace, installation []s
 	return slices.ContainsFunc(installation, allowed) || ns != nil && slices.ContainsFunc(ns.issuers, allowed)
 }
 
+// Issuance says whether cc, in ns, may name the cert-manager issuer that it does in
+// spec.issuance.
+func Issuance(cc *v1alpha1.ClientCertificate, ns *Namespace, installation []string) Verdict {
+	ref := cc.Spec.Issuance.IssuerRef
+	if !IssuerAllowed(ref, ns, installation) {
+		issuer := IssuerName(ref)
+		return refused(v1alpha1.ReasonIssuerNotAllowed, fmt.Sprintf(
+			"spec.issuance.issuerRef %s is not allowed in namespace %s; whoever runs the platform can allow it with the namespace's annotation %s: %s",
+			issuer, cc.Namespace, v1alpha1.AnnotationIssuers, issuer))
+	}
+	return works("the issuer may be named")
+}
+
 const certManagerGroup = "cert-manager.io"
 
 // IssuerName writes an issuer as Kind.group/name, with cert-manager's defaults.

@@ -83,7 +83,7 @@ func newStage(t *testing.T) *stage {
 	s.writeCertificate(t)
 
 	s.control = s.start(t, "controller", "--allowed-issuers=ClusterIssuer/"+testenv.WorkloadCA,
-		"--metrics-listen=0", "--health-listen=0", "--leader-elect=false", "--client-secrets")
+		"--metrics-listen=0", "--health-listen=0", "--webhook-listen=0", "--leader-elect=false", "--client-secrets")
 	s.proxies = newAuthority(t)
 	proxies := filepath.Join(s.dir, "proxies.crt")
 	check(t, os.WriteFile(proxies, []byte(s.proxies.pem), 0o600))

@@ -45,7 +45,7 @@ func (w *world) programs() ([]program, error) {
 		{
 			name: "controller",
 			args: append(lanyard("controller"), "--allowed-issuers=ClusterIssuer/workload-ca",
-				"--metrics-listen="+address(ports["controller-metrics"]), "--health-listen="+address(ports["controller-health"])),
+				"--metrics-listen="+address(ports["controller-metrics"]), "--health-listen="+address(ports["controller-health"]), "--webhook-listen=0"),
 			ready: "http://" + address(ports["controller-health"]) + "/readyz",
 		},
 		{
