@@ -20,6 +20,7 @@ import (
 
 	"github.com/lanyard-dev/lanyard/cmd/internal/program"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/inspect"
 )
 
 func main() {
@@ -76,8 +77,10 @@ func newRoot(s *cli.Session) *cobra.Command {
 }
 
 // commands are all that there are, in the order of the help.
-func commands(_ *cli.Session) []*cobra.Command {
-	return []*cobra.Command{}
+func commands(s *cli.Session) []*cobra.Command {
+	return []*cobra.Command{
+		inspect.New(s),
+	}
 }
 
 // hideKubectlFlags keeps the help short: whoever needs --tls-server-name knows it from

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/issuer/dpop"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 )
@@ -85,7 +86,7 @@ func (j *Judgement) assertion(d Decoded, u *jose.Unverified, f Facts) {
 	j.assertionKey(u, f)
 	j.times(u.Claims, f.Now)
 	if left := u.Claims.Expiry.Sub(f.Now); left > maxAssertionLife+jose.DefaultLeeway {
-		j.Findings.add(Stands, "it lives too long: exp is %s; it may be %s ahead at most", relative(u.Claims.Expiry, f.Now), maxAssertionLife)
+		j.Findings.add(Stands, "it lives too long: exp is %s; it may be %s ahead at most", cli.When(u.Claims.Expiry, f.Now), maxAssertionLife)
 	}
 	j.tokenEndpoint(u.Claims, f)
 	if u.Claims.ID == "" {

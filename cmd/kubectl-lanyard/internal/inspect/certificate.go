@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 )
 
@@ -19,11 +20,11 @@ func certificateFindings(c *x509.Certificate, now time.Time) findings {
 	var f findings
 	switch {
 	case now.Before(c.NotBefore):
-		f.add(Stands, "the certificate is not valid yet: it begins %s; compare the clocks", relative(c.NotBefore, now))
+		f.add(Stands, "the certificate is not valid yet: it begins %s; compare the clocks", cli.When(c.NotBefore, now))
 	case !now.Before(c.NotAfter):
-		f.add(Stands, "the certificate has expired %s", relative(c.NotAfter, now))
+		f.add(Stands, "the certificate has expired %s", cli.When(c.NotAfter, now))
 	default:
-		f.add(OK, "the certificate is in time: it ends %s", relative(c.NotAfter, now))
+		f.add(OK, "the certificate is in time: it ends %s", cli.When(c.NotAfter, now))
 	}
 	if len(c.ExtKeyUsage) > 0 && !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) && !slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny) {
 		f.add(Note, "the certificate is not made for clients: its extended key usage lacks clientAuth, and many servers refuse it")

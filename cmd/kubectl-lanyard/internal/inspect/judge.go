@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 )
@@ -177,15 +178,15 @@ func (j *Judgement) times(c jose.Claims, now time.Time) {
 	case c.Expiry.IsZero():
 		j.Findings.add(Stands, "it has no end (exp)")
 	case !now.Before(c.Expiry.Add(leeway)):
-		j.Findings.add(Stands, "it has expired: exp was %s; ask for a new one", relative(c.Expiry, now))
+		j.Findings.add(Stands, "it has expired: exp was %s; ask for a new one", cli.When(c.Expiry, now))
 	case !c.NotBefore.IsZero() && now.Before(c.NotBefore.Add(-leeway)):
-		j.Findings.add(Stands, "it is not valid yet: nbf is %s; compare the clocks", relative(c.NotBefore, now))
+		j.Findings.add(Stands, "it is not valid yet: nbf is %s; compare the clocks", cli.When(c.NotBefore, now))
 	case !c.IssuedAt.IsZero() && now.Before(c.IssuedAt.Add(-leeway)):
-		j.Findings.add(Stands, "it is not valid yet: iat is %s; compare the clocks", relative(c.IssuedAt, now))
+		j.Findings.add(Stands, "it is not valid yet: iat is %s; compare the clocks", cli.When(c.IssuedAt, now))
 	case now.Before(c.Expiry):
-		j.Findings.add(OK, "it is in time: it ends %s", relative(c.Expiry, now))
+		j.Findings.add(OK, "it is in time: it ends %s", cli.When(c.Expiry, now))
 	default:
-		j.Findings.add(Note, "it has expired %s, and is accepted for a moment more: clocks may be %s apart", relative(c.Expiry, now), leeway)
+		j.Findings.add(Note, "it has expired %s, and is accepted for a moment more: clocks may be %s apart", cli.When(c.Expiry, now), leeway)
 	}
 }
 

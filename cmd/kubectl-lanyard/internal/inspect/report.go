@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 )
@@ -46,8 +47,7 @@ type CertificateReport struct {
 // Members are written as a JSON object, in their order.
 type Members []Member
 
-// MarshalJSON writes the members. Characters that a terminal would obey are written
-// as the escapes that JSON has for them, so that the value stays what it is.
+// MarshalJSON writes the members.
 func (m Members) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
@@ -64,7 +64,15 @@ func (m Members) MarshalJSON() ([]byte, error) {
 		b.Write(one.Value)
 	}
 	b.WriteByte('}')
-	return escapeJSON(b.Bytes()), nil
+	return b.Bytes(), nil
+}
+
+// MarshalJSON writes the report. Characters that a terminal would obey are written as
+// the escapes that JSON has for them, so that the values stay what they are.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type plain Report
+	data, err := json.Marshal(plain(r))
+	return escapeJSON(data), err
 }
 
 // escapeJSON escapes what is not printable. Outside of its strings JSON has nothing
@@ -76,8 +84,8 @@ func escapeJSON(data []byte) []byte {
 		case unicode.IsPrint(r) || r == '\n' || r == '\t' || r == '\r':
 			b.WriteRune(r)
 		case r > 0xffff:
-			r -= 0x10000
-			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+			// Invisible, and in JSON a pair of escapes, which readers of YAML refuse.
+			b.WriteRune(utf8.RuneError)
 		default:
 			fmt.Fprintf(&b, `\u%04x`, r)
 		}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 )
 
 // Painter colours a piece of output by what it means.
@@ -127,5 +129,5 @@ func (c CertificateReport) lines(now time.Time) []line {
 
 // moment is a time as such and as seen from now.
 func moment(t, now time.Time) string {
-	return fmt.Sprintf("%s, %s", t.UTC().Format(time.RFC3339), relative(t, now))
+	return fmt.Sprintf("%s, %s", t.UTC().Format(time.RFC3339), cli.When(t, now))
 }
