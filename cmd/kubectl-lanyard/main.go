@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-dev/lanyard/cmd/internal/program"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/inspect"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/status"
 )
 
 func main() {
@@ -42,9 +43,9 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	case errors.Is(err, cli.ErrNo):
 		return 1 // it has been said
 	}
-	fmt.Fprintln(errOut, "error:", cli.Sentence(err))
+	fmt.Fprintln(session.Err, "error:", cli.Sentence(err))
 	if usage, ok := errors.AsType[*cli.UsageError](err); ok {
-		fmt.Fprintf(errOut, "See '%s --help'.\n", usage.Command)
+		fmt.Fprintf(session.Err, "See '%s --help'.\n", usage.Command)
 		return 2
 	}
 	return 1
@@ -79,6 +80,7 @@ func newRoot(s *cli.Session) *cobra.Command {
 // commands are all that there are, in the order of the help.
 func commands(s *cli.Session) []*cobra.Command {
 	return []*cobra.Command{
+		status.New(s),
 		inspect.New(s),
 	}
 }

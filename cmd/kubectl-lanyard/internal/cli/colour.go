@@ -9,6 +9,8 @@ const (
 	Warn Colour = "\x1b[33m"
 	Bad  Colour = "\x1b[31m"
 	Bold Colour = "\x1b[1m"
+
+	plain Colour = "\x1b[0m"
 )
 
 // Paint colours text where s.Out shows colours. Colours are no part of a word's width to
@@ -17,5 +19,5 @@ func (s *Session) Paint(c Colour, text string) string {
 	if !s.colourful(s.Out) {
 		return text
 	}
-	return string(c) + text + "\x1b[0m"
+	return string(c) + text + string(plain)
 }

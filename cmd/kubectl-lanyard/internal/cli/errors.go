@@ -3,10 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 )
 
 // ErrNo is the answer no, which has been printed: the exit code is 1 and nothing more is
@@ -51,9 +54,35 @@ func Sentence(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
 	case apierrors.IsForbidden(err):
-		return err.Error() + "; ask whoever administers the namespace for one of the roles lanyard-view, lanyard-client-owner or lanyard-resource-owner"
+		return strings.TrimSpace(err.Error()) + remedy(err)
 	case apierrors.IsUnauthorized(err):
 		return "the API server does not know you; log in again"
 	}
 	return strings.TrimSpace(err.Error())
+}
+
+// denied is what the API server says of a permission that is missing. What a policy or a
+// webhook refused is forbidden, too, and no role gives it.
+var denied = regexp.MustCompile(`cannot ([a-z]+) resource "([a-z/]+)" in API group "([a-z.]*)"`)
+
+// remedy says which role gives the permission that is missing.
+func remedy(err error) string {
+	m := denied.FindStringSubmatch(err.Error())
+	if m == nil {
+		return ""
+	}
+	verb, resource, group := m[1], m[2], m[3]
+	reads := verb == "get" || verb == "list" || verb == "watch"
+	switch {
+	case group == "" && resource == "secrets":
+		return ". No role of Lanyard gives permissions on Secrets: ask a cluster administrator"
+	case group != v1alpha1.SchemeGroupVersion.Group:
+		return ""
+	case reads:
+		return ". Ask the namespace's administrator for the role view, or for lanyard-view alone; for all namespaces at once, ask a cluster administrator"
+	case resource == "oauthclients" || resource == "clientcertificates":
+		return ". Clients and certificates are their owner's: ask the namespace's administrator for the role edit, or for lanyard-client-owner alone"
+	default:
+		return ". Resources, roles and decisions are the API's owner's: ask the namespace's administrator for the role admin, or for lanyard-resource-owner alone"
+	}
 }

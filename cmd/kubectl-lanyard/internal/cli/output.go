@@ -54,7 +54,7 @@ func (s *Session) Print(o Output, value any, text func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Out.Write(data)
+	_, err = s.data.Write(data)
 	return err
 }
 

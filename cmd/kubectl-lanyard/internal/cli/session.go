@@ -31,6 +31,8 @@ type Session struct {
 	LanyardNamespace string
 
 	noColour bool
+	// data is Out as it is: JSON and YAML keep every character.
+	data io.Writer
 }
 
 // DefaultLanyardNamespace is where config/default installs Lanyard.
@@ -40,7 +42,8 @@ const DefaultLanyardNamespace = "lanyard-system"
 func NewSession(in io.Reader, out, errOut io.Writer, now func() time.Time, getenv func(string) string) *Session {
 	return &Session{
 		Flags: genericclioptions.NewConfigFlags(true),
-		In:    in, Out: out, Err: errOut, Now: now, Getenv: getenv,
+		In:    in, Out: Safe(out), Err: Safe(errOut), Now: now, Getenv: getenv,
+		data:             out,
 		LanyardNamespace: DefaultLanyardNamespace,
 	}
 }
@@ -108,6 +111,9 @@ func (s *Session) colourful(w io.Writer) bool {
 
 // IsTerminal says whether a person sees what is written to w.
 func IsTerminal(w any) bool {
+	if guarded, ok := w.(safe); ok {
+		w = guarded.w
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
 }
