@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -54,6 +55,64 @@ func InstallAdmission(ctx context.Context, config *rest.Config, root, webhookURL
 		if err := apply(ctx, client, object); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// webhookProbes are what only Lanyard's webhooks can answer: somebody must write who decides, and
+// refuse a client id that the namespace does not allow.
+const webhookProbes = `
+apiVersion: lanyard.dev/v1alpha1
+kind: AppRoleAssignment
+metadata: {name: webhook-probe, namespace: default}
+spec:
+  roleRef: {name: webhook-probe}
+  clientRef: {namespace: default, name: webhook-probe}
+  decision: Denied
+---
+apiVersion: lanyard.dev/v1alpha1
+kind: OAuthClient
+metadata: {name: webhook-probe, namespace: default}
+spec:
+  clientID: webhook-probe
+  authentication: {serviceAccounts: [{name: webhook-probe}]}
+`
+
+// WaitForWebhooks returns when the API server asks Lanyard's webhooks, and is answered; it tries
+// that without leaving a trace. [InstallAdmission] comes first, and the controller must run.
+func WaitForWebhooks(ctx context.Context, config *rest.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, installTimeout)
+	defer cancel()
+	config = rest.CopyConfig(config)
+	config.WarningHandler = rest.NoWarnings{}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	probes, err := decodeManifest(strings.NewReader(webhookProbes))
+	if err != nil {
+		return err
+	}
+	create := func(ctx context.Context, object *unstructured.Unstructured) error {
+		resource, _ := meta.UnsafeGuessKindToResource(object.GroupVersionKind())
+		_, err := client.Resource(resource).Namespace(object.GetNamespace()).Create(ctx, object, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	err = poll(ctx, func(ctx context.Context) error {
+		if err := create(ctx, probes[0]); err != nil { // by the policy, or because nobody answers
+			return err
+		}
+		switch err := create(ctx, probes[1]); {
+		case err == nil:
+			return errors.New("a client id that is not allowed is let in")
+		case strings.Contains(err.Error(), "denied the request"):
+			return nil
+		default:
+			return err
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("the webhooks do not answer: %w", err)
 	}
 	return nil
 }

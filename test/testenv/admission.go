@@ -10,16 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/hack/cluster"
 )
 
@@ -116,7 +111,7 @@ func (e *Environment) startAdmission(ctx context.Context) error {
 	if err := cluster.InstallAdmission(ctx, e.Config, e.Root, "https://"+webhookAddress, ca); err != nil {
 		return fmt.Errorf("installing policies and webhooks: %w", err)
 	}
-	return e.waitForWebhooks(ctx)
+	return cluster.WaitForWebhooks(ctx, e.Config)
 }
 
 // address is a loopback address that stays the same until the environment ends: one that
@@ -151,38 +146,4 @@ func (e *Environment) buildController(ctx context.Context, webhookAddress string
 		"--leader-elect=false", // one that was killed would hold the Lease for 15 s more
 	}}
 	return c, nil
-}
-
-// waitForWebhooks tries, without leaving a trace, what only the webhooks can answer: the API
-// server reads their configurations some time after they were written.
-func (e *Environment) waitForWebhooks(ctx context.Context) error {
-	config := rest.CopyConfig(e.Config)
-	config.WarningHandler = rest.NoWarnings{}
-	probes, err := client.New(config, client.Options{Scheme: e.Scheme})
-	if err != nil {
-		return err
-	}
-	meta := metav1.ObjectMeta{Namespace: metav1.NamespaceDefault, Name: "webhook-probe"}
-	var last error
-	err = wait.PollUntilContextTimeout(ctx, pollInterval, patience, true, func(ctx context.Context) (bool, error) {
-		assignment := &v1alpha1.AppRoleAssignment{ObjectMeta: meta, Spec: v1alpha1.AppRoleAssignmentSpec{
-			RoleRef:   v1alpha1.LocalReference{Name: "webhook-probe"},
-			ClientRef: &v1alpha1.ClientReference{Namespace: metav1.NamespaceDefault, Name: "webhook-probe"},
-			Decision:  v1alpha1.DecisionDenied,
-		}}
-		if last = probes.Create(ctx, assignment, client.DryRunAll); last != nil { // by the policy: nobody wrote who decided
-			return false, nil
-		}
-		// A client id that the namespace does not allow.
-		oauthClient := &v1alpha1.OAuthClient{ObjectMeta: meta, Spec: v1alpha1.OAuthClientSpec{
-			ClientID:       "webhook-probe",
-			Authentication: v1alpha1.ClientAuthentication{ServiceAccounts: []v1alpha1.ServiceAccountCredential{{Name: "webhook-probe"}}},
-		}}
-		last = probes.Create(ctx, oauthClient, client.DryRunAll)
-		return last != nil && strings.Contains(last.Error(), "denied the request"), nil
-	})
-	if err != nil {
-		return fmt.Errorf("the webhooks do not answer: %w; last seen: %w", err, last)
-	}
-	return nil
 }
