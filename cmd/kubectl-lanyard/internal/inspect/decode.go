@@ -125,3 +125,22 @@ func date(value json.RawMessage) (time.Time, bool) {
 	}
 	return time.Unix(int64(f), 0).UTC(), true
 }
+
+// Claim is a claim on one line: a string without its quotes, everything else as JSON.
+// It is somebody else's text; see Printable.
+func (d Decoded) Claim(name string) string {
+	value, ok := find(d.Claims, name)
+	if !ok {
+		return ""
+	}
+	if s := text(d.Claims, name); s != "" {
+		return s
+	}
+	if list := texts(d.Claims, name); len(list) > 0 {
+		return strings.Join(list, ", ")
+	}
+	return string(value)
+}
+
+// Confirmation is a member of cnf (RFC 7800 section 3.1), or empty.
+func (d Decoded) Confirmation(name string) string { return text(object(d.Claims, "cnf"), name) }

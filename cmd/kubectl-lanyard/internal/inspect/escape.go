@@ -10,10 +10,10 @@ import (
 // maxShown is how much of one value is shown, in bytes.
 const maxShown = 2048
 
-// printable is s for a terminal: what a terminal would obey, and what would turn the
+// Printable is s for a terminal: what a terminal would obey, and what would turn the
 // order of characters around, is written as an escape. Text that somebody else signed
 // must not move the cursor or forge a line of this program's output.
-func printable(s string) string {
+func Printable(s string) string {
 	cut := 0
 	if len(s) > maxShown {
 		cut = len(s) - maxShown

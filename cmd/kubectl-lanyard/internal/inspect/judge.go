@@ -209,7 +209,7 @@ func (j *Judgement) binding(d Decoded, f Facts) (with string) {
 		return ", if its tokenBindingPolicy is Optional"
 	}
 	cnf := object(d.Claims, "cnf")
-	thumbprint, jkt := text(cnf, "x5t#S256"), text(cnf, "jkt")
+	thumbprint, jkt := d.Confirmation("x5t#S256"), d.Confirmation("jkt")
 	switch {
 	case len(cnf) != 1 || thumbprint == "" && jkt == "":
 		j.Findings.add(Stands, "it is bound in a way that nobody knows here: cnf must have x5t#S256 or jkt, and nothing else")

@@ -99,7 +99,7 @@ func Inspect(m Material, f Facts) Report {
 	var all findings
 	if m.Token != "" {
 		d := Decode(m.Token)
-		f.Certificate = boundTo(m.Certificates, text(object(d.Claims, "cnf"), "x5t#S256"))
+		f.Certificate = boundTo(m.Certificates, d.Confirmation("x5t#S256"))
 		j := Judge(m.Token, f)
 		r.Token = &TokenReport{j.Kind, d.Header, d.Claims}
 		r.Accepted, r.Conclusion = j.Accepted, j.Conclusion

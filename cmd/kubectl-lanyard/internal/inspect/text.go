@@ -32,13 +32,13 @@ func (r Report) WriteText(w io.Writer, now time.Time, paint Painter) error {
 	}
 	b.WriteString("Findings\n")
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "  %s %s\n", paint(f.Level, marks(f.Level)), printable(f.Text))
+		fmt.Fprintf(&b, "  %s %s\n", paint(f.Level, marks(f.Level)), Printable(f.Text))
 	}
 	level := OK
 	if !r.Accepted {
 		level = Stands
 	}
-	fmt.Fprintf(&b, "\n%s\n", paint(level, printable(r.Conclusion)))
+	fmt.Fprintf(&b, "\n%s\n", paint(level, Printable(r.Conclusion)))
 	_, err := w.Write(b.Bytes())
 	return err
 }
@@ -88,7 +88,7 @@ func lines(all []Member, now time.Time) []line {
 				value += "  " + moment(t, now)
 			}
 		}
-		out = append(out, line{printable(m.Name), value})
+		out = append(out, line{Printable(m.Name), value})
 	}
 	return out
 }
@@ -98,13 +98,13 @@ func lines(all []Member, now time.Time) []line {
 func show(value json.RawMessage) string {
 	var s string
 	if json.Unmarshal(value, &s) == nil && len(value) > 0 && value[0] == '"' {
-		return printable(s)
+		return Printable(s)
 	}
 	var b bytes.Buffer
 	if err := json.Compact(&b, value); err != nil {
-		return printable(string(value))
+		return Printable(string(value))
 	}
-	return printable(b.String())
+	return Printable(b.String())
 }
 
 func (c CertificateReport) lines(now time.Time) []line {
@@ -122,7 +122,7 @@ func (c CertificateReport) lines(now time.Time) []line {
 	}
 	all = slices.DeleteFunc(all, func(l line) bool { return l.value == "" })
 	for i := range all {
-		all[i].value = printable(all[i].value)
+		all[i].value = Printable(all[i].value)
 	}
 	return all
 }
