@@ -68,7 +68,7 @@ func newRoot(s *cli.Session) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return cli.Usage(c, err) })
+	root.SetFlagErrorFunc(cli.Usage)
 	root.Flags().Bool("version", false, "print the version and end") // without -v, which is kubectl's for its log
 	s.AddFlags(root.PersistentFlags())
 	root.AddCommand(commands(s)...)

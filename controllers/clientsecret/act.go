@@ -76,7 +76,7 @@ func secretOf(c *v1alpha1.OAuthClient, s secret) *corev1.Secret {
 			Labels: map[string]string{
 				"app.kubernetes.io/managed-by": "lanyard",
 				v1alpha1.LabelOAuthClientUID:   string(c.UID),
-				v1alpha1.LabelClientSecretID:                  id(s.hash()),
+				v1alpha1.LabelClientSecretID:   id(s.hash()),
 			},
 			// Without blockOwnerDeletion, which would ask for a permission more.
 			OwnerReferences: []metav1.OwnerReference{{
