@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-dev/lanyard/cmd/internal/program"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/inspect"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/token"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/status"
 )
 
@@ -81,6 +82,7 @@ func newRoot(s *cli.Session) *cobra.Command {
 func commands(s *cli.Session) []*cobra.Command {
 	return []*cobra.Command{
 		status.New(s),
+		token.New(s),
 		inspect.New(s),
 	}
 }
