@@ -3,9 +3,6 @@ package webhook
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,9 +16,6 @@ import (
 	"github.com/lanyard-dev/lanyard/controllers/index"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
-
-// mostNamed is how many objects a warning names; the rest are counted.
-const mostNamed = 10
 
 // cannotTell is the warning where there was no time to find out.
 const cannotTell = "Lanyard could not tell in time which clients this concerns; kubectl lanyard status shows who has what"
@@ -71,7 +65,7 @@ func (h *handlers) deleted(ctx context.Context, o client.Object) ([]string, erro
 		return losing(fmt.Sprintf("deleting AppRole %s takes it from", key), lost), err
 	case *v1alpha1.ProtectedResource:
 		lost, err := h.holdersOn(ctx, key)
-		return losing(fmt.Sprintf("deleting ProtectedResource %s takes its roles from", key), lost), err
+		return append(losing(fmt.Sprintf("deleting ProtectedResource %s takes its roles from", key), lost), unlisted(o)...), err
 	case *v1alpha1.AppRoleAssignment:
 		lost, err := h.lost(ctx, o, nil)
 		return losing(fmt.Sprintf("deleting AppRoleAssignment %s takes role %s/%s from", key, o.Namespace, o.Spec.RoleRef.Name), lost), err
@@ -93,7 +87,7 @@ func (h *handlers) written(ctx context.Context, before, after client.Object) ([]
 		}
 		key := client.ObjectKeyFromObject(o)
 		lost, err := h.holdersOn(ctx, key)
-		return losing(fmt.Sprintf("suspending ProtectedResource %s ends new tokens for it for", key), lost), err
+		return append(losing(fmt.Sprintf("suspending ProtectedResource %s ends new tokens for it for", key), lost), unlisted(o)...), err
 	case *v1alpha1.AppRoleAssignment:
 		old, _ := before.(*v1alpha1.AppRoleAssignment)
 		return h.decided(ctx, old, o)
@@ -116,7 +110,7 @@ func (h *handlers) decided(ctx context.Context, before, after *v1alpha1.AppRoleA
 		return warnings, nil // takes nothing from anybody
 	}
 	lost, err := h.lost(ctx, before, after)
-	return append(warnings, losing(fmt.Sprintf("this takes role %s/%s from", after.Namespace, after.Spec.RoleRef.Name), lost)...), err
+	return append(warnings, losing(fmt.Sprintf("this decision takes role %s/%s from", after.Namespace, after.Spec.RoleRef.Name), lost)...), err
 }
 
 // roleOf reads the role that an assignment names: from the API server if the cache has
@@ -158,145 +152,4 @@ func (h *handlers) ending(ctx context.Context, name string) (bool, error) {
 	ns.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
 	err := h.find.Reader.Get(ctx, types.NamespacedName{Name: name}, ns)
 	return err == nil && ns.DeletionTimestamp != nil, client.IgnoreNotFound(err)
-}
-
-// newlyAsked returns the roles that a client asks for and did not before.
-func newlyAsked(before, after *v1alpha1.OAuthClient) []v1alpha1.RoleReference {
-	if before == nil {
-		return after.Spec.Roles
-	}
-	return slices.DeleteFunc(slices.Clone(after.Spec.Roles), func(r v1alpha1.RoleReference) bool {
-		return slices.Contains(before.Spec.Roles, r)
-	})
-}
-
-// unknownRoles warns of roles that do not exist.
-func unknownRoles(missing []v1alpha1.RoleReference) []string {
-	if len(missing) == 0 {
-		return nil
-	}
-	names := make([]string, 0, len(missing))
-	for _, r := range missing {
-		names = append(names, r.Namespace+"/"+r.Name)
-	}
-	return []string{"spec.roles: there is no AppRole " + listed(names) + "; correct spec.roles, or have the API's owner create it"}
-}
-
-// losing warns that clients lose something.
-func losing(does string, lost keys) []string {
-	if len(lost) == 0 {
-		return nil
-	}
-	names := make([]string, 0, len(lost))
-	for key := range lost {
-		names = append(names, key.String())
-	}
-	slices.Sort(names)
-	clients := "clients"
-	if len(names) == 1 {
-		clients = "client"
-	}
-	return []string{fmt.Sprintf("%s %d %s: %s", does, len(names), clients, listed(names))}
-}
-
-// listed names the first few, and counts the rest.
-func listed(names []string) string {
-	if len(names) <= mostNamed {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:mostNamed], ", "), len(names)-mostNamed)
-}
-
-// keys name clients.
-type keys map[types.NamespacedName]struct{}
-
-// assignments picks of a role's assignments those that count.
-type assignments func([]*v1alpha1.AppRoleAssignment) []*v1alpha1.AppRoleAssignment
-
-func all(a []*v1alpha1.AppRoleAssignment) []*v1alpha1.AppRoleAssignment { return a }
-
-// with has after in before's place; either may be nil.
-func with(before, after *v1alpha1.AppRoleAssignment) assignments {
-	return func(of []*v1alpha1.AppRoleAssignment) []*v1alpha1.AppRoleAssignment {
-		of = slices.DeleteFunc(slices.Clone(of), func(a *v1alpha1.AppRoleAssignment) bool {
-			return before != nil && a.Name == before.Name
-		})
-		if after != nil {
-			of = append(of, after)
-		}
-		return of
-	}
-}
-
-// lost returns the clients that have the role while before counts, and do not have it
-// once after does.
-func (h *handlers) lost(ctx context.Context, before, after *v1alpha1.AppRoleAssignment) (keys, error) {
-	a := before
-	if a == nil {
-		a = after
-	}
-	role := types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.RoleRef.Name}
-	had, err := h.holders(ctx, role, with(before, before))
-	if err != nil {
-		return nil, err
-	}
-	have, err := h.holders(ctx, role, with(before, after))
-	for key := range have {
-		delete(had, key)
-	}
-	return had, err
-}
-
-// holdersOn returns the clients that have a role on a resource.
-func (h *handlers) holdersOn(ctx context.Context, resource types.NamespacedName) (keys, error) {
-	roles, err := h.find.RolesOn(ctx, resource)
-	if err != nil {
-		return nil, err
-	}
-	have := keys{}
-	for _, role := range roles {
-		clients, err := h.holders(ctx, client.ObjectKeyFromObject(role), all)
-		if err != nil {
-			return nil, err
-		}
-		for key := range clients {
-			have[key] = struct{}{}
-		}
-	}
-	return have, nil
-}
-
-// holders returns the clients that have a role now by the assignments that count.
-func (h *handlers) holders(ctx context.Context, key types.NamespacedName, counting assignments) (keys, error) {
-	role, err := h.find.Role(ctx, key)
-	if err != nil || role.Role == nil {
-		return nil, err
-	}
-	of, err := h.find.Assignments(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	clients, err := h.find.ClientsAsking(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	of, namespaces, now := counting(of), h.find.Namespaces(), h.now()
-	return granted(ctx, clients, namespaces, role, of, now)
-}
-
-func granted(ctx context.Context, clients []*v1alpha1.OAuthClient, namespaces *index.Namespaces, role index.RoleFacts, of []*v1alpha1.AppRoleAssignment, now time.Time) (keys, error) {
-	have, onRole := keys{}, role.Verdict()
-	for _, c := range clients {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		ns, err := namespaces.Get(ctx, c.Namespace)
-		if err != nil {
-			return nil, err
-		}
-		if rules.GrantOf(c, ns, role.Role, onRole, of, now).State == v1alpha1.RoleGranted {
-			have[client.ObjectKeyFromObject(c)] = struct{}{}
-		}
-	}
-	return have, nil
 }
