@@ -69,8 +69,9 @@ test: ## Run every test, on a real control plane where one is needed (PKGS=./iss
 fuzz: ## Fuzz every parser, FUZZTIME (30s) each
 	@FUZZTIME=$(FUZZTIME) hack/fuzz.sh
 
-bench: ## Measure tokens per second beside their floor; a table, and bench.json
-	go run ./test/bench
+bench: ## Measure tokens per second, and what admission adds, beside their floors; tables, and bench.json
+	@missed=0; for each in ./test/bench ./test/bench/admission; do \
+	echo "== go run $$each"; go run $$each || missed=1; done; exit $$missed
 
 load: ## Attack the issuer in nine ways, and show what honest clients still get; a table
 	go run ./test/load

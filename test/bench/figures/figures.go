@@ -91,6 +91,9 @@ func WriteTable(out io.Writer, rows []Row) {
 		if !math.IsNaN(r.Low) {
 			spread = fmt.Sprintf("%.2f-%.2f", r.Low, r.High)
 		}
+		if r.Within != 0 {
+			spread = fmt.Sprintf("%+.2f", r.Value-r.Floor)
+		}
 		if goal != "" {
 			verdict = "ok"
 		}
