@@ -26,8 +26,8 @@ func (d *Demo) build(ctx context.Context) error {
 	begun := time.Now()
 	// With the flags of `go run`, so that what this very program was compiled from is not
 	// compiled again.
-	args := []string{"build", "-o", d.path("bin") + string(os.PathSeparator), "./cmd/controller", "./cmd/issuer", "./test/orders/cmd/orders"}
-	d.tell.line("building Lanyard's controller and issuer, and the orders API; from nothing on 2 cores this takes about 20s")
+	args := []string{"build", "-o", d.path("bin") + string(os.PathSeparator), "./cmd/controller", "./cmd/issuer", "./cmd/kubectl-lanyard", "./test/orders/cmd/orders"}
+	d.tell.line("building Lanyard's controller, issuer and kubectl plugin, and the orders API; from nothing on 2 cores this takes about 20s")
 	err := d.tell.working("building", func() error {
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir = d.root

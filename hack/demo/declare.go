@@ -19,35 +19,21 @@ func declareSteps() []step {
 	return []step{
 		{
 			chapter: "Declared: who may call what",
-			title:   "The orders team declares its API, and a role on it",
-			text: "A ProtectedResource is an API: tokens for api://orders are meant for it alone. An AppRole is a permission on " +
+			title:   "Alice of the orders team declares its API, and a role on it",
+			text: "Here and below, a line that begins with KUBECONFIG=... is typed by that person, with no more than that person's " +
+				"permissions. A ProtectedResource is an API: tokens for api://orders are meant for it alone. An AppRole is a permission on " +
 				"it, which the API looks for in tokens.",
 			want: "both are Ready",
 			do:   (*story).declareAPI,
 		},
 		{
-			title: "The shop team declares its client and its certificate",
+			title: "Bob of the shop team declares its client and its certificate",
 			text: "An OAuthClient says who may ask for tokens and how it proves itself: here, the service account checkout, or a " +
 				"certificate. A ClientCertificate has cert-manager make a certificate, and Lanyard pins that one certificate to the " +
 				"client. No password, no shared secret: the key stays in the Secret that the pod mounts, and Lanyard " +
 				"does not read it.",
 			want: "client and certificate are Ready, under 2 s after kubectl apply; the role is asked for, and not granted",
 			do:   (*story).declareClient,
-		},
-		{
-			title: "The orders team decides that checkout has the role",
-			text: "To ask is not to have. An AppRoleAssignment is the decision of the API's owner. It stands in the namespace of " +
-				"the API, so that nobody grants himself a role.",
-			want: "the role is granted, as the client's status says",
-			do:   (*story).approve,
-		},
-		{
-			title: "A pod of checkout, and the token that Kubernetes gives it",
-			text: "Kubernetes gives each pod a token of its service account that belongs to that very pod, for an audience of " +
-				"one's choice: the issuer. Here there is no kubelet to mount it, so kubectl asks for it by the same API " +
-				"(TokenRequest). This is what the pod proves itself with. It cannot call the orders API with it.",
-			want: "a token of shop/checkout, bound to the pod checkout-0, for the issuer alone",
-			do:   (*story).startPod,
 		},
 	}
 }
@@ -76,7 +62,7 @@ const (
 )
 
 func (s *story) declareAPI(ctx context.Context) error {
-	return s.showAll(ctx,
+	return s.as(alice).showAll(ctx,
 		[]string{"apply", "-f", apiSample},
 		[]string{"wait", "--for=condition=Ready", "--timeout=30s", "-f", apiSample},
 		[]string{"get", "-n", "orders", "protectedresources,approles"},
@@ -85,7 +71,7 @@ func (s *story) declareAPI(ctx context.Context) error {
 
 func (s *story) declareClient(ctx context.Context) error {
 	begun := time.Now()
-	if err := s.showKubectl(ctx, "apply", "-f", clientSample); err != nil {
+	if err := s.as(bob).showKubectl(ctx, "apply", "-f", clientSample); err != nil {
 		return err
 	}
 	applied := time.Since(begun)
@@ -98,7 +84,7 @@ func (s *story) declareClient(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.showAll(ctx,
+	err = s.as(bob).showAll(ctx,
 		[]string{"wait", "--for=condition=Ready", "--timeout=30s", "-n", shop, "oauthclient/checkout", "clientcertificate/checkout"},
 		[]string{"wait", "--for=condition=RolesGranted=False", "--timeout=30s", "-n", shop, "oauthclient/checkout"},
 		[]string{"get", "-n", shop, "oauthclients,clientcertificates"},
@@ -124,14 +110,6 @@ func (s *story) declareClient(ctx context.Context) error {
 	return nil
 }
 
-func (s *story) approve(ctx context.Context) error {
-	return s.showAll(ctx,
-		[]string{"apply", "-f", approvalSample},
-		[]string{"wait", "--for=condition=RolesGranted", "--timeout=30s", "-n", shop, "oauthclient/checkout"},
-		[]string{"get", "-n", shop, "oauthclients"},
-	)
-}
-
 // pinned returns the thumbprint of a ClientCertificate's current pin once it is Ready.
 func (s *story) pinned(ctx context.Context, name string) (string, error) {
 	var certificate v1alpha1.ClientCertificate
@@ -148,16 +126,6 @@ func (s *story) pinned(ctx context.Context, name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("the ClientCertificate %s has no certificate yet: %s: %s", name, ready.Reason, ready.Message)
-}
-
-func (s *story) startPod(ctx context.Context) error {
-	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/checkout-pod.yaml"); err != nil {
-		return err
-	}
-	if err := s.requestAssertion(ctx, shop, "checkout", "1h", assertionFile); err != nil {
-		return err
-	}
-	return s.showAssertion(assertionFile)
 }
 
 // requestAssertion has Kubernetes make a token for the pod <account>-0, for the issuer, and
@@ -201,7 +169,7 @@ func (s *story) reset(ctx context.Context) error {
 			{"-n", shop, "oauthclients", "checkout", "packing"},
 			{"-n", shop, "pods", "checkout-0", "packing-0"},
 			{"-n", orders, "oauthclients/orders-api", "pods/orders-api-0"},
-			{"-n", orders, "approleassignments/checkout-reads-orders", "approles/orders-read", "protectedresources/orders"},
+			{"-n", orders, "approleassignments/" + assignment, "approles/orders-read", "protectedresources/orders"},
 			{"-n", "payments", "protectedresources", "payments"},
 		} {
 			if _, err := s.kubectl(ctx, append([]string{"delete", "--ignore-not-found"}, args...)...); err != nil {

@@ -44,6 +44,8 @@ type Demo struct {
 	cluster    *cluster.Cluster
 	kube       client.Client
 	tell       *teller
+	// person is who kubectl acts as; empty: the administrator.
+	person string
 }
 
 // marker stands in every demo's folder: without it a folder is a stranger's, and neither used

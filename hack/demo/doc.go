@@ -9,6 +9,7 @@
 //     that a person could type, and what was seen, and checks it;
 //   - what stays: everything keeps running, and a file to source says how to go on.
 //
-// All it does to the cluster goes through kubectl, and all it asks of issuer and API is a
-// request that it prints as a curl line: what the reader sees is what happened.
+// All that the story does to the cluster goes through kubectl, as the person who would do it,
+// and all it asks of issuer and API is a request that it prints as a curl line: what the reader
+// sees is what happened.
 package demo

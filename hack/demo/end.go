@@ -2,7 +2,9 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -16,6 +18,13 @@ func endSteps() []step {
 				"(introspection, RFC 7662), as a client of its own. It is told of tokens for its own namespace, and of no others.",
 			want: "HTTP 200 and active: true, with what the token says",
 			do:   (*story).introspect,
+		},
+		{
+			title: "Who would lose access, if the role were deleted?",
+			text: "Alice tidies up. Before anything is deleted she has the API server only say what would happen, and Lanyard " +
+				"says whom it would hit.",
+			want: "a warning that names shop/checkout, and the role is still there",
+			do:   (*story).wouldDelete,
 		},
 		{
 			title: "The client is suspended",
@@ -64,6 +73,17 @@ func endSteps() []step {
 			do:   (*story).nextPod,
 		},
 	}
+}
+
+func (s *story) wouldDelete(ctx context.Context) error {
+	seen, err := s.as(alice).seeKubectl(ctx, "delete", "-n", orders, "approle", "orders-read", "--dry-run=server")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(seen, "Warning:") || !strings.Contains(seen, clientID) {
+		return errors.New("there was no warning that names " + clientID)
+	}
+	return s.as(alice).showKubectl(ctx, "get", "-n", orders, "approle", "orders-read")
 }
 
 func (s *story) suspend(ctx context.Context, suspended bool) error {

@@ -32,8 +32,10 @@ func (d *Demo) Leave(ctx context.Context) error {
 	} {
 		fmt.Fprintf(&b, "export %s=%s\n", v.name, shellWord(v.value))
 	}
-	// Last, so that a kubectl of one's own comes first.
-	fmt.Fprintf(&b, "case \":$PATH:\" in *:%[1]s:*) ;; *) export PATH=\"$PATH\":%[1]s ;; esac\n", shellWord(d.assets.Dir))
+	// kubectl, and kubectl lanyard; last, so that a kubectl of one's own comes first.
+	for _, dir := range []string{d.assets.Dir, d.path("bin")} {
+		fmt.Fprintf(&b, "case \":$PATH:\" in *:%[1]s:*) ;; *) export PATH=\"$PATH\":%[1]s ;; esac\n", shellWord(dir))
+	}
 	if err := writeIfChanged(d.path("env"), []byte(b.String())); err != nil {
 		return err
 	}

@@ -11,18 +11,21 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/hack/cluster"
 )
 
 // install does what a platform team does once per cluster. Each line may be run again.
 func (d *Demo) install(ctx context.Context) error {
 	d.tell.chapter("Installing Lanyard", "Its namespace, its kinds and its permissions; then what a platform team prepares for "+
-		"the others: namespaces, a CA for the certificates of workloads, and one for servers. This is done once.")
-	const platform = "hack/demo/manifests/platform.yaml"
+		"the others: namespaces, who works in which, a CA for the certificates of workloads, and one for servers; then what the "+
+		"API server refuses by itself, and what it asks Lanyard about first. This is done once.")
+	const platform, people = "hack/demo/manifests/platform.yaml", "hack/demo/manifests/people.yaml"
 	for _, args := range [][]string{
 		{"apply", "-f", "config/default/namespace.yaml"},
 		{"apply", "--server-side", "-k", "config/crd"},
 		{"apply", "-k", "config/rbac"},
-		{"apply", "-f", "config/samples/00-namespaces.yaml", "-f", "config/samples/10-workload-ca.yaml", "-f", platform},
+		{"apply", "-f", "config/samples/00-namespaces.yaml", "-f", "config/samples/10-workload-ca.yaml", "-f", platform, "-f", people},
 		{"wait", "--for=condition=Established", "-f", "config/crd/bases"},
 		{"wait", "--for=condition=Ready", "--timeout=60s", "-f", "config/samples/10-workload-ca.yaml", "-f", platform},
 	} {
@@ -30,10 +33,31 @@ func (d *Demo) install(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.installAdmission(ctx); err != nil {
+		return err
+	}
 	return errors.Join(
-		d.exportSecret(ctx, "lanyard-system", "lanyard-issuer-tls", "tls", "issuer"),
+		d.makePeople(),
+		d.exportSecret(ctx, systemNamespace, "lanyard-webhook-tls", "tls", "webhook"),
+		d.exportSecret(ctx, systemNamespace, "lanyard-issuer-tls", "tls", "issuer"),
 		d.exportSecret(ctx, "orders", "orders-api-tls", "tls", "orders"),
 	)
+}
+
+// installAdmission installs the policies and the webhooks, whose CA cert-manager writes there.
+func (d *Demo) installAdmission(ctx context.Context) error {
+	ports, err := d.ports()
+	if err != nil {
+		return err
+	}
+	config, err := d.cluster.RESTConfig()
+	if err != nil {
+		return err
+	}
+	d.tell.line("config/policies, and config/webhook with %s in the place of its Service: this API server reaches no Services", ports.webhookURL())
+	return d.tell.working("waiting for the policies to be in force", func() error {
+		return cluster.InstallAdmission(ctx, config, d.root, ports.webhookURL(), nil)
+	})
 }
 
 // exportSecret copies certificate, key and CA of a Secret to the state folder: what the kubelet

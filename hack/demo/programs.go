@@ -36,13 +36,13 @@ type program struct {
 
 // ports are those of the demo's programs; the state folder keeps them, so that addresses stay
 // true over restarts.
-type ports struct{ issuer, issuerOps, controllerMetrics, controllerHealth, orders int }
+type ports struct{ issuer, issuerOps, controllerMetrics, controllerHealth, webhook, orders int }
 
 func (d *Demo) ports() (ports, error) {
 	var p ports
 	for name, port := range map[string]*int{
 		"issuer": &p.issuer, "issuer-ops": &p.issuerOps, "orders": &p.orders,
-		"controller-metrics": &p.controllerMetrics, "controller-health": &p.controllerHealth,
+		"controller-metrics": &p.controllerMetrics, "controller-health": &p.controllerHealth, "webhook": &p.webhook,
 	} {
 		var err error
 		if *port, err = cluster.Port(d.dir, name); err != nil {
@@ -54,9 +54,11 @@ func (d *Demo) ports() (ports, error) {
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
-// issuerURL is the issuer's identifier, and ordersURL where the orders API answers.
-func (p ports) issuerURL() string { return "https://" + address(p.issuer) }
-func (p ports) ordersURL() string { return "https://" + address(p.orders) }
+// issuerURL is the issuer's identifier, ordersURL where the orders API answers, and webhookURL
+// where the API server asks the controller.
+func (p ports) issuerURL() string  { return "https://" + address(p.issuer) }
+func (p ports) ordersURL() string  { return "https://" + address(p.orders) }
+func (p ports) webhookURL() string { return "https://" + address(p.webhook) }
 
 // programs are the demo's own, in the order of their start.
 func (d *Demo) programs() ([]program, error) {
@@ -70,9 +72,10 @@ func (d *Demo) programs() ([]program, error) {
 				"--kubeconfig=" + d.path("pki", "lanyard-controller.kubeconfig"), "--namespace=" + systemNamespace,
 				"--allowed-issuers=ClusterIssuer/workload-ca",
 				"--metrics-listen=" + address(p.controllerMetrics), "--health-listen=" + address(p.controllerHealth),
-				"--webhook-listen=0",
+				"--webhook-listen=" + address(p.webhook),
+				"--webhook-tls-cert=" + d.path("tls", "webhook", "tls.crt"), "--webhook-tls-key=" + d.path("tls", "webhook", "tls.key"),
 			}},
-			ports: []int{p.controllerMetrics, p.controllerHealth},
+			ports: []int{p.controllerMetrics, p.controllerHealth, p.webhook},
 			ready: "http://" + address(p.controllerHealth) + "/readyz",
 			leads: "http://" + address(p.controllerMetrics) + "/metrics",
 		},
@@ -105,7 +108,7 @@ func (d *Demo) runPrograms(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.tell.chapter("Running Lanyard", fmt.Sprintf("The controller keeps the status of Lanyard's objects true; the issuer, "+
+	d.tell.chapter("Running Lanyard", fmt.Sprintf("The controller keeps the status of Lanyard's objects true, and answers the API server's questions about them; the issuer, "+
 		"at %s, gives tokens; the orders API, at %s, is what the tokens are for. Controller and issuer "+
 		"use the cluster as their service accounts, with the permissions of config/rbac and no others.", p.issuerURL(), p.ordersURL()))
 	programs, err := d.programs()
@@ -122,7 +125,14 @@ func (d *Demo) runPrograms(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.waitLeading(ctx, programs[0])
+	if err := d.waitLeading(ctx, programs[0]); err != nil {
+		return err
+	}
+	config, err := d.cluster.RESTConfig()
+	if err != nil {
+		return err
+	}
+	return cluster.WaitForWebhooks(ctx, config)
 }
 
 func (d *Demo) launch(ctx context.Context, p program) error {

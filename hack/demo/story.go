@@ -33,7 +33,7 @@ type story struct {
 // steps are the story, in order.
 func steps() []step {
 	var all []step
-	for _, part := range [][]step{declareSteps(), useSteps(), refuseSteps(), endSteps()} {
+	for _, part := range [][]step{declareSteps(), decideSteps(), useSteps(), refuseSteps(), endSteps()} {
 		all = append(all, part...)
 	}
 	return all

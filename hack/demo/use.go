@@ -19,7 +19,15 @@ func useSteps() []step {
 	return []step{
 		{
 			chapter: "Used: a token, and a call",
-			title:   "Checkout asks for an access token",
+			title:   "A pod of checkout, and the token that Kubernetes gives it",
+			text: "Kubernetes gives each pod a token of its service account that belongs to that very pod, for an audience of " +
+				"one's choice: the issuer. Here there is no kubelet to mount it, so kubectl asks for it by the same API " +
+				"(TokenRequest). This is what the pod proves itself with. It cannot call the orders API with it.",
+			want: "a token of shop/checkout, bound to the pod checkout-0, for the issuer alone",
+			do:   (*story).startPod,
+		},
+		{
+			title: "Checkout asks for an access token",
 			text: "An ordinary OAuth 2.0 request (RFC 6749, client_credentials). Checkout proves itself with the token of its pod " +
 				"as client_assertion (RFC 7523), over a TLS connection with its certificate (RFC 8705). The scope " +
 				"api://orders/.default means: every role that I was given there.",
@@ -41,6 +49,16 @@ func useSteps() []step {
 			do:   (*story).byCertificate,
 		},
 	}
+}
+
+func (s *story) startPod(ctx context.Context) error {
+	if err := s.showKubectl(ctx, "apply", "-f", "hack/demo/manifests/checkout-pod.yaml"); err != nil {
+		return err
+	}
+	if err := s.requestAssertion(ctx, shop, "checkout", "1h", assertionFile); err != nil {
+		return err
+	}
+	return s.showAssertion(assertionFile)
 }
 
 func (s *story) fetchToken(ctx context.Context) error {
