@@ -28,24 +28,25 @@ func (r *Registry) Certificates(c *v1alpha1.OAuthClient) []*rules.Certificate {
 
 // Verdict says whether the client works.
 func (r *Registry) Verdict(c *v1alpha1.OAuthClient) rules.Verdict {
+	return r.verdict(c, r.namespace(c.Namespace))
+}
+
+func (r *Registry) verdict(c *v1alpha1.OAuthClient, ns *rules.Namespace) rules.Verdict {
 	holder, _ := r.clientIDs.holders.get(rules.ClientID(c))
-	return rules.Client(c, r.namespace(c.Namespace), holder)
+	return rules.Client(c, ns, holder)
 }
 
 // Facts gathers what rules.Decide needs for a token of client c for the resource
 // with the given identifier.
 func (r *Registry) Facts(c *v1alpha1.OAuthClient, identifier string) rules.Facts {
-	f := rules.Facts{
-		Client:       c,
-		Namespace:    r.namespace(c.Namespace),
-		OnClient:     r.Verdict(c),
-		Certificates: r.Certificates(c),
-	}
+	ns := r.namespace(c.Namespace)
+	f := rules.Facts{Client: c, Namespace: ns, OnClient: r.verdict(c, ns), Certificates: r.Certificates(c)}
 	resource, ok := r.identifiers.holders.get(identifier)
 	if !ok {
 		return f
 	}
-	f.Resource, f.OnResource = resource, r.onResource(resource)
+	// Who holds an identifier was judged when it, or its namespace, changed.
+	f.Resource, f.OnResource = resource, rules.HeldResource(resource, resource)
 	for _, ref := range c.Spec.Roles {
 		// A role is on a resource of its own namespace.
 		if ref.Namespace != resource.Namespace {
@@ -60,29 +61,29 @@ func (r *Registry) Facts(c *v1alpha1.OAuthClient, identifier string) rules.Facts
 		f.Roles = append(f.Roles, rules.RoleFacts{
 			Role:        role,
 			OnRole:      rules.Role(role, resource, f.OnResource, holder),
-			Assignments: r.assignmentsOf(k, keyOf(c)),
+			Assignments: r.assignmentsOf(k, keyOf(c), ns),
 		})
 	}
 	return f
 }
 
-func (r *Registry) onResource(p *v1alpha1.ProtectedResource) rules.Verdict {
-	holder, _ := r.identifiers.holders.get(p.Spec.Identifier)
-	if holder == p {
-		// Who holds an identifier was judged when it, or its namespace, changed.
-		return rules.HeldResource(p, holder)
-	}
-	return rules.Resource(p, r.namespace(p.Namespace), r.clusterDomain, holder)
-}
-
-// assignmentsOf returns the assignments that may speak of one role of one client.
-func (r *Registry) assignmentsOf(role, client Key) []*v1alpha1.AppRoleAssignment {
+// assignmentsOf returns the assignments that may speak of one role of one client, whose
+// namespace is ns.
+func (r *Registry) assignmentsOf(role, client Key, ns *rules.Namespace) []*v1alpha1.AppRoleAssignment {
 	named, _ := r.assignmentsByClient.get(roleClient{role, client})
-	selected, _ := r.assignmentsBySelector.get(role)
-	if len(selected) == 0 {
+	s, ok := r.assignmentsBySelector.get(role)
+	if !ok {
 		return named
 	}
-	return append(slices.Clip(named), selected...)
+	selected := s.of(ns)
+	switch {
+	case len(selected) == 0:
+		return named
+	case len(named) == 0:
+		return selected
+	default:
+		return append(slices.Clip(named), selected...)
+	}
 }
 
 // OnlyResource returns the identifier of the one resource whose roles the client

@@ -29,7 +29,7 @@ type Registry struct {
 	clientsByServiceAccount lists[Key, *v1alpha1.OAuthClient]
 	certsByClient           lists[Key, *rules.Certificate]
 	assignmentsByClient     lists[roleClient, *v1alpha1.AppRoleAssignment]
-	assignmentsBySelector   lists[Key, *v1alpha1.AppRoleAssignment]
+	assignmentsBySelector   table[Key, *selecting]
 
 	revoked   table[string, int] // by jti: how many objects say so
 	revokedBy table[string, int] // by client id: how many tokens
@@ -76,10 +76,12 @@ func (r *Registry) Sizes() map[string]int {
 func (r *Registry) ApplyNamespace(ns *rules.Namespace) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.namespaces.get(ns.Name); !ok {
+	old, ok := r.namespaces.get(ns.Name)
+	if !ok {
 		r.sizes["Namespace"]++
 	}
 	r.namespaces.set(ns.Name, ns)
+	r.forgetSelected(old)
 	r.judgeNamespace(ns.Name)
 }
 
@@ -87,11 +89,13 @@ func (r *Registry) ApplyNamespace(ns *rules.Namespace) {
 func (r *Registry) DeleteNamespace(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, ok := r.namespaces.get(name); !ok {
+	old, ok := r.namespaces.get(name)
+	if !ok {
 		return
 	}
 	r.sizes["Namespace"]--
 	r.namespaces.del(name)
+	r.forgetSelected(old)
 	r.judgeNamespace(name)
 }
 
@@ -307,7 +311,7 @@ func (r *Registry) listAssignment(old, a *v1alpha1.AppRoleAssignment) {
 		r.assignmentsByClient.put(roleClient{roleOf(a), client}, old, a)
 		return
 	}
-	r.assignmentsBySelector.put(roleOf(a), old, a)
+	r.setSelecting(roleOf(a), old, a)
 }
 
 func (r *Registry) unlistAssignment(old *v1alpha1.AppRoleAssignment) {
@@ -315,7 +319,7 @@ func (r *Registry) unlistAssignment(old *v1alpha1.AppRoleAssignment) {
 		r.assignmentsByClient.remove(roleClient{roleOf(old), client}, old)
 		return
 	}
-	r.assignmentsBySelector.remove(roleOf(old), old)
+	r.setSelecting(roleOf(old), old, nil)
 }
 
 func roleOf(a *v1alpha1.AppRoleAssignment) Key { return Key{a.Namespace, a.Spec.RoleRef.Name} }

@@ -80,8 +80,7 @@ func Covers(a *v1alpha1.AppRoleAssignment, c *v1alpha1.OAuthClient, ns *Namespac
 		// A denial that looked at the client's own labels could be labelled away.
 		return true
 	}
-	matches, err := matches(a.Spec.ClientSelector.LabelSelector, c.Labels)
-	return err == nil && matches
+	return selects(a, a.Spec.ClientSelector.LabelSelector, c.Labels)
 }
 
 // CoversIn says whether a, which names its clients by a selector, can speak of clients
@@ -94,24 +93,39 @@ func CoversIn(a *v1alpha1.AppRoleAssignment, ns *Namespace) bool {
 	if len(s.NamespaceSelector.MatchLabels)+len(s.NamespaceSelector.MatchExpressions) == 0 {
 		return denies(a) // an empty selector would be everybody; the schema refuses it
 	}
-	matches, err := matches(&s.NamespaceSelector, ns.Labels)
-	if err != nil {
-		return denies(a)
-	}
-	return matches
+	return selects(a, &s.NamespaceSelector, ns.Labels)
 }
 
 func denies(a *v1alpha1.AppRoleAssignment) bool {
 	return a.Spec.Decision != v1alpha1.DecisionApproved
 }
 
-// matches says whether a selector selects what has these labels.
-func matches(s *metav1.LabelSelector, set map[string]string) (bool, error) {
+// selects says whether selector s of a selects what has these labels, and fails closed
+// where s cannot be read.
+func selects(a *v1alpha1.AppRoleAssignment, s *metav1.LabelSelector, set map[string]string) bool {
+	if len(s.MatchExpressions) == 0 {
+		// Most selectors are no more than labels, and reading one as Kubernetes does costs
+		// more than the rest of a decision. What an object really has can be read.
+		equal := hasAll(set, s.MatchLabels)
+		if equal || !denies(a) {
+			return equal
+		}
+	}
 	selector, err := metav1.LabelSelectorAsSelector(s)
 	if err != nil {
-		return false, err
+		return denies(a)
 	}
-	return selector.Matches(labels.Set(set)), nil
+	return selector.Matches(labels.Set(set))
+}
+
+// hasAll says whether set has all labels of want.
+func hasAll(set, want map[string]string) bool {
+	for key, value := range want {
+		if got, ok := set[key]; !ok || got != value {
+			return false
+		}
+	}
+	return true
 }
 
 // Grant says how a role that a client asks for stands.

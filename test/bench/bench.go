@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lanyard-dev/lanyard/test/bench/figures"
+	"github.com/lanyard-dev/lanyard/test/bench/scale"
 	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
@@ -35,22 +36,41 @@ type run struct {
 
 // bench measures, tells and writes.
 func bench(ctx context.Context, o options, out io.Writer) error {
-	fmt.Fprintf(out, "bench: %d rounds of %v for each of %d contenders, then %d of %v at half of the rate, then %d tokens\n",
-		o.rounds, o.duration, len(o.measured()), o.halfRounds, o.halfDuration, o.tokens)
-	r, err := measure(ctx, o, out)
+	rows, warnings, err := measured(ctx, o, out)
 	if err != nil {
 		return err
 	}
-	rows := report(o.compared(), r)
 	if err := figures.WriteJSON(o.out, rows); err != nil {
 		return err
 	}
 	figures.WriteTable(out, rows)
 	fmt.Fprintf(out, "\nvalue and floor are medians of the rounds, ratio is the median of the rounds' ratios, and range their least and greatest. Written to %s.\n", o.out)
-	for _, w := range doubts(r.full) {
+	for _, w := range warnings {
 		fmt.Fprintln(out, "warning:", w)
 	}
 	return figures.Missed(rows)
+}
+
+// measured are the rows that are asked for, and what makes them doubtful.
+func measured(ctx context.Context, o options, out io.Writer) (rows []figures.Row, warnings []string, err error) {
+	if len(o.compared()) > 0 {
+		fmt.Fprintf(out, "bench: %d rounds of %v for each of %d contenders, then %d of %v at half of the rate, then %d tokens\n",
+			o.rounds, o.duration, len(o.measured()), o.halfRounds, o.halfDuration, o.tokens)
+		r, err := measure(ctx, o, out)
+		if err != nil {
+			return nil, nil, err
+		}
+		rows, warnings = report(o.compared(), r), doubts(r.full)
+	}
+	if o.only == "" || o.only == scale.Name {
+		fmt.Fprintf(out, "  %s: in this process\n", scale.Name)
+		atScale, err := scale.Rows(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", scale.Name, err)
+		}
+		rows = append(rows, atScale...)
+	}
+	return rows, warnings, nil
 }
 
 // measure starts the servers, plays the rounds, and ends the servers.

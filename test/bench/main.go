@@ -10,6 +10,8 @@
 // stays on the loopback interface. What is compared is measured in turn, in many
 // short rounds, because the machine drifts. The bench ends what it started, and nothing else.
 //
+// One row is measured in this process: what a decision costs in a large world.
+//
 //	go run ./test/bench                         # what make bench does
 //	go run ./test/bench -only mtls -profile /tmp/prof   # CPU and allocation profiles
 //	go run ./test/bench -only mtls -rounds 1 -tokens 1000000   # memory over a million tokens
@@ -24,6 +26,7 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/test/bench/scale"
 	"github.com/lanyard-dev/lanyard/test/bench/stand"
 )
 
@@ -110,8 +113,8 @@ func parseOptions(args []string) (options, error) {
 	case o.duration < 100*time.Millisecond || o.halfDuration < 100*time.Millisecond:
 		return options{}, errors.New("each measurement must take at least 100ms")
 	}
-	if len(o.compared()) == 0 {
-		return options{}, fmt.Errorf("-only %q names no row; there are: %q", o.only, names(comparisons()))
+	if len(o.compared()) == 0 && o.only != scale.Name {
+		return options{}, fmt.Errorf("-only %q names no row; there are: %q", o.only, append(names(comparisons()), scale.Name))
 	}
 	if o.length() > maxMeasured {
 		return options{}, fmt.Errorf("the rounds come to %v; they must take at most %v", o.length(), maxMeasured)
