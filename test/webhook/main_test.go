@@ -164,3 +164,18 @@ func assignment(namespace, name, role string, c *v1alpha1.OAuthClient) *v1alpha1
 		},
 	}
 }
+
+// settled waits until the controller has judged an assignment, which it writes to again
+// only when something changes.
+func settled(t *testing.T, a *v1alpha1.AppRoleAssignment) {
+	t.Helper()
+	testenv.Eventually(t, func(ctx context.Context) error {
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(a), a); err != nil {
+			return err
+		}
+		if a.Status.ObservedGeneration != a.Generation {
+			return fmt.Errorf("generation %d is observed of %d", a.Status.ObservedGeneration, a.Generation)
+		}
+		return nil
+	})
+}
