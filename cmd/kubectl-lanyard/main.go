@@ -20,9 +20,11 @@ import (
 
 	"github.com/lanyard-dev/lanyard/cmd/internal/program"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/consent"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/inspect"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/token"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/manage"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/status"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/token"
 )
 
 func main() {
@@ -82,6 +84,12 @@ func newRoot(s *cli.Session) *cobra.Command {
 func commands(s *cli.Session) []*cobra.Command {
 	return []*cobra.Command{
 		status.New(s),
+		consent.NewPending(s),
+		consent.NewApprove(s),
+		consent.NewDeny(s),
+		manage.NewSuspend(s),
+		manage.NewResume(s),
+		manage.NewRotate(s),
 		token.New(s),
 		inspect.New(s),
 	}

@@ -29,15 +29,10 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	defer func() {
-		if lanyard != nil {
-			lanyard.Process.Kill()
-		}
-	}()
 	binary = filepath.Join(dir, "kubectl-lanyard")
 	build := exec.Command("go", "build", "-o", binary, "github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard")
 	if out, err := build.CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("building kubectl-lanyard: %v\n%s", err, out))
 	}
-	testenv.Main(m, &env, testenv.Options{CertManager: true, ControllerManager: true})
+	testenv.Main(m, &env, testenv.Options{CertManager: true, Admission: true})
 }

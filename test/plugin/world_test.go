@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,7 +41,6 @@ type world struct {
 // what is printed has their names in it.
 func newWorld(t *testing.T, name string) *world {
 	t.Helper()
-	startLanyard(t)
 	w := &world{shop: "shop-" + name, orders: "orders-" + name}
 	for _, ns := range []string{w.shop, w.orders} {
 		create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ns, Labels: map[string]string{"team": ns}}})
@@ -89,31 +87,6 @@ func newClient(w *world, name string, roles ...string) *v1alpha1.OAuthClient {
 		c.Spec.Roles = append(c.Spec.Roles, v1alpha1.RoleReference{Namespace: w.orders, Name: role})
 	}
 	return c
-}
-
-var (
-	lanyardRuns sync.Once
-	lanyard     *exec.Cmd
-)
-
-// startLanyard runs the controller.
-func startLanyard(t *testing.T) {
-	t.Helper()
-	lanyardRuns.Do(func() {
-		env.Kubectl(t, "apply", "-f", "config/default/namespace.yaml")
-		env.Kubectl(t, "apply", "-k", "config/rbac")
-		path := filepath.Join(filepath.Dir(binary), "controller")
-		build := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/controller")
-		build.Dir = env.Root
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("building the controller: %v\n%s", err, out)
-		}
-		lanyard = exec.Command(path, "--kubeconfig="+env.Kubeconfig(t, testenv.ControllerUser, testenv.ControllerGroups()...),
-			"--allowed-issuers=ClusterIssuer/"+testenv.WorkloadCA, "--metrics-listen=0", "--health-listen=0", "--leader-elect=false")
-		if err := lanyard.Start(); err != nil {
-			t.Fatal(err)
-		}
-	})
 }
 
 // user returns the kubeconfig of somebody who has Kubernetes' own roles in namespaces,

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -16,4 +17,15 @@ func When(t, now time.Time) string {
 	default:
 		return "in " + duration.HumanDuration(d)
 	}
+}
+
+// Lifetime is a duration as people write it: 10m, 1h.
+func Lifetime(d time.Duration) string {
+	text := d.String()
+	for _, zero := range []struct{ with, without string }{{"m0s", "m"}, {"h0m", "h"}} {
+		if short, ok := strings.CutSuffix(text, zero.with); ok {
+			text = short + zero.without
+		}
+	}
+	return text
 }

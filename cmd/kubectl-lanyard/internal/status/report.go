@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 )
 
 // object names what a report is about.
@@ -129,16 +129,10 @@ func times(e *corev1.Event) int32 {
 	return max(e.Count, 1)
 }
 
-// life is a duration as people write it: 10m, 1h.
+// life is how long something lives; empty: nobody said.
 func life(d *metav1.Duration) string {
 	if d == nil {
 		return ""
 	}
-	text := d.Duration.String()
-	for _, zero := range []struct{ with, without string }{{"m0s", "m"}, {"h0m", "h"}} {
-		if short, ok := strings.CutSuffix(text, zero.with); ok {
-			text = short + zero.without
-		}
-	}
-	return text
+	return cli.Lifetime(d.Duration)
 }
