@@ -229,7 +229,14 @@ func (o outcome) says(t *testing.T, what string) outcome {
 
 // text is the whole run as a person sees it.
 func (o outcome) text() string {
-	text := "$ kubectl lanyard " + strings.Join(o.args, " ") + "\n" + o.stdout
+	text := "$ kubectl lanyard"
+	for _, arg := range o.args {
+		if arg == "" || strings.Contains(arg, " ") {
+			arg = "'" + arg + "'"
+		}
+		text += " " + arg
+	}
+	text += "\n" + o.stdout
 	if o.stderr != "" {
 		text += "--- stderr\n" + o.stderr
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -32,12 +33,13 @@ func (e *UsageError) Unwrap() error { return e.Cause }
 // Usage says that c was typed wrongly.
 func Usage(c *cobra.Command, cause error) error { return &UsageError{c.CommandPath(), cause} }
 
-// MarkUsage has what the Args of c and its subcommands refuse be a UsageError.
+// MarkUsage has what the Args of c and its subcommands refuse be a UsageError that says
+// how it is written.
 func MarkUsage(c *cobra.Command) {
 	if judge := c.Args; judge != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := judge(c, args); err != nil {
-				return Usage(c, err)
+				return Usage(c, fmt.Errorf("%w; write: %s", err, strings.TrimSuffix(c.UseLine(), " [flags]")))
 			}
 			return nil
 		}

@@ -42,7 +42,7 @@ func (o *decider) decide(ctx context.Context, w wish) error {
 			return err
 		}
 		if w.decision == v1alpha1.DecisionApproved && seen.missing != nil {
-			return fmt.Errorf("%w. To approve a client before it exists, apply an AppRoleAssignment", seen.missing)
+			return fmt.Errorf("%w (to approve a client before it exists, apply an AppRoleAssignment)", seen.missing)
 		}
 		p = planFor(w, seen.facts, o.session.Now())
 		if p.obstacle != "" {

@@ -88,10 +88,13 @@ func (o *rotator) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	began := o.session.Now()
-	name, value := v1alpha1.AnnotationRotate, began.UTC().Format(time.RFC3339)
+	name, value := v1alpha1.AnnotationRotate, o.session.Now().UTC().Format(time.RFC3339)
 	if o.drop != "" {
 		name, value = v1alpha1.AnnotationDropKey, o.drop
+	}
+	before, err := o.events(ctx, c)
+	if err != nil && !apierrors.IsForbidden(err) {
+		return err
 	}
 	if !o.dryRun.Client() {
 		if err := o.annotate(ctx, c, name, value); err != nil {
@@ -102,7 +105,7 @@ func (o *rotator) run(ctx context.Context) error {
 	if o.dryRun.Any() {
 		return nil
 	}
-	return o.follow(ctx, c, name, began)
+	return o.follow(ctx, c, name, before)
 }
 
 // metadata is the Secret without what is in it: the API server answers with its metadata
@@ -137,9 +140,16 @@ func (o *rotator) sentence() string {
 		"APIs refuse its tokens once they fetch the keys again: within 5 minutes for package verifier, or when they are restarted."
 }
 
+// events are those about the Secret.
+func (o *rotator) events(ctx context.Context, c client.Client) ([]eventsv1.Event, error) {
+	var list eventsv1.EventList
+	err := c.List(ctx, &list, client.InNamespace(o.session.LanyardNamespace), client.MatchingFields{"regarding.name": o.secret})
+	return list.Items, err
+}
+
 // follow waits until the controller has taken the annotation off, which it does in the
 // write that carries the command out, and tells what it did.
-func (o *rotator) follow(ctx context.Context, c client.Client, annotation string, began time.Time) error {
+func (o *rotator) follow(ctx context.Context, c client.Client, annotation string, before []eventsv1.Event) error {
 	how := fmt.Sprintf("kubectl -n %s get events --field-selector involvedObject.name=%s", o.session.LanyardNamespace, o.secret)
 	var done progress
 	_, err := o.session.Await(ctx, 2*cli.AwaitPatience, "Lanyard's controller to carry it out", func(ctx context.Context) (bool, error) {
@@ -147,16 +157,15 @@ func (o *rotator) follow(ctx context.Context, c client.Client, annotation string
 		if err := c.Get(ctx, client.ObjectKeyFromObject(m), m); err != nil {
 			return false, err
 		}
-		var list eventsv1.EventList
-		selector := client.MatchingFields{"regarding.name": o.secret}
-		if err := c.List(ctx, &list, client.InNamespace(o.session.LanyardNamespace), selector); err != nil {
+		now, err := o.events(ctx, c)
+		if err != nil {
 			return false, err
 		}
-		before := len(done.events)
+		told := len(done.events)
 		_, waits := m.Annotations[annotation]
-		done = progressOf(waits, list.Items, began)
+		done = progressOf(waits, before, now)
 		// An event comes after what it tells of, and the second after the first.
-		return done.refused || done.carried && before > 0 && before == len(done.events), nil
+		return done.refused || done.carried && told > 0 && told == len(done.events), nil
 	})
 	if apierrors.IsForbidden(err) {
 		fmt.Fprintf(o.session.Err, "note: you may not see whether it was carried out. See: %s\n", how)
@@ -190,15 +199,21 @@ type progress struct {
 // eventNotDropped is the reason of the event that says that no key has the given id.
 const eventNotDropped = "SigningKeyNotDropped"
 
-// progressOf goes by the annotation, and by the events since the command was given.
-func progressOf(waits bool, events []eventsv1.Event, began time.Time) progress {
-	const skew = 2 * time.Second // clocks differ, and the API keeps some times in whole seconds
+// progressOf goes by the annotation, and by the events that were not there before the
+// command was given.
+func progressOf(waits bool, before, now []eventsv1.Event) progress {
+	known := map[string]time.Time{}
+	for i := range before {
+		known[before[i].Name] = lastOf(&before[i])
+	}
 	p := progress{carried: !waits}
-	for i := range events {
-		if e := &events[i]; !lastOf(e).Before(began.Add(-skew)) {
-			p.events = append(p.events, *e)
-			p.refused = p.refused || waits && e.Reason == eventNotDropped
+	for i := range now {
+		e := &now[i]
+		if last, ok := known[e.Name]; ok && !last.Before(lastOf(e)) {
+			continue
 		}
+		p.events = append(p.events, *e)
+		p.refused = p.refused || waits && e.Reason == eventNotDropped
 	}
 	slices.SortStableFunc(p.events, func(a, b eventsv1.Event) int { return lastOf(&a).Compare(lastOf(&b)) })
 	return p

@@ -1,0 +1,29 @@
+package plugin
+
+import "testing"
+
+func TestSuspend(t *testing.T) {
+	w := newWorld(t, "suspend")
+	run(t, w.carol, "suspend", "checkout", "-n", w.shop, "--dry-run=server").succeeds(t).golden(t, "suspend-dry-run")
+	run(t, w.carol, "suspend", "checkout", "-n", w.shop).succeeds(t).golden(t, "suspend")
+	run(t, w.carol, "suspend", "client/checkout", "-n", w.shop).succeeds(t).golden(t, "suspend-again")
+	run(t, w.vera, "status", "checkout", "-n", w.shop).succeeds(t).says(t, "False (Suspended)")
+	run(t, w.carol, "resume", "checkout", "-n", w.shop).succeeds(t).golden(t, "resume")
+	run(t, w.alice, "suspend", "resource/orders", "-n", w.orders).succeeds(t).golden(t, "suspend-resource")
+	run(t, w.alice, "resume", "resource/orders", "-n", w.orders).succeeds(t).golden(t, "resume-resource")
+
+	run(t, w.vera, "suspend", "checkout", "-n", w.shop).exits(t, 1).golden(t, "suspend-forbidden")
+	run(t, w.carol, "suspend", "chekcout", "-n", w.shop).exits(t, 1).golden(t, "suspend-misspelt")
+}
+
+func TestRotateKeys(t *testing.T) {
+	w := newWorld(t, "rotate")
+	admin := env.Kubeconfig(t, "admin", "system:masters")
+	run(t, w.carol, "rotate", "keys").exits(t, 1).golden(t, "rotate-forbidden")
+	run(t, admin, "rotate", "keys", "--dry-run=server").succeeds(t).golden(t, "rotate-dry-run")
+	run(t, admin, "rotate", "keys").succeeds(t).golden(t, "rotate")
+	run(t, admin, "rotate", "keys", "--drop", "current").succeeds(t).golden(t, "rotate-drop")
+	run(t, admin, "rotate", "keys", "--drop", "no-such-key").exits(t, 1).golden(t, "rotate-drop-unknown")
+	run(t, admin, "rotate", "keys", "--drop", "").exits(t, 2).golden(t, "rotate-drop-empty")
+	run(t, admin, "rotate", "keys", "--lanyard-namespace", "elsewhere").exits(t, 1).golden(t, "rotate-elsewhere")
+}
