@@ -170,9 +170,9 @@ const injectAnnotation = "cert-manager.io/inject-ca-from"
 // pointAt makes the Service of each webhook of a configuration a URL. With a CA of its own the
 // configuration is none of the CA injector's business.
 func pointAt(configuration *unstructured.Unstructured, webhookURL string, caPEM []byte) error {
-	webhooks, _, err := unstructured.NestedSlice(configuration.Object, "webhooks")
-	if err != nil || len(webhooks) == 0 {
-		return nil // a policy
+	webhooks, found, err := unstructured.NestedSlice(configuration.Object, "webhooks")
+	if err != nil || !found {
+		return err // not found: a policy
 	}
 	for _, each := range webhooks {
 		webhook, _ := each.(map[string]any)

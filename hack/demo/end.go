@@ -42,16 +42,7 @@ func endSteps() []step {
 			title: "And served again",
 			text:  "It was a false alarm.",
 			want:  "the issuer serves within a second",
-			do: func(s *story, ctx context.Context) error {
-				if err := s.suspend(ctx, false); err != nil {
-					return err
-				}
-				_, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), answer.ok)
-				if err == nil {
-					s.tell.line("served %s after kubectl returned", took.Round(time.Millisecond))
-				}
-				return err
-			},
+			do:    (*story).resume,
 		},
 		{
 			title: "The pod is gone",
@@ -88,6 +79,17 @@ func (s *story) wouldDelete(ctx context.Context) error {
 
 func (s *story) suspend(ctx context.Context, suspended bool) error {
 	return s.showKubectl(ctx, "patch", "-n", shop, "oauthclient", "checkout", "--type=merge", "-p", fmt.Sprintf(`{"spec":{"suspend":%t}}`, suspended))
+}
+
+func (s *story) resume(ctx context.Context) error {
+	if err := s.suspend(ctx, false); err != nil {
+		return err
+	}
+	_, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), answer.ok)
+	if err == nil {
+		s.tell.line("served %s after kubectl returned", took.Round(time.Millisecond))
+	}
+	return err
 }
 
 // endsAtOnce checks that checkout is served no more, for that reason, and that its token is worth
