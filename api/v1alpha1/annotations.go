@@ -33,6 +33,10 @@ const (
 
 // Annotations and labels that Lanyard itself writes.
 const (
+	// AnnotationNextRotation stands on the Secret with the signing keys; its value is
+	// when another key begins to sign (RFC 3339), for people who may read the Secret's
+	// metadata. Nothing is decided by it.
+	AnnotationNextRotation = "lanyard.dev/next-rotation"
 	// AnnotationSecretNameChecked stands on a Certificate that Lanyard made, once
 	// it is known that no older Secret has the name; its value is that name.
 	AnnotationSecretNameChecked = "lanyard.dev/secret-name-checked"

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/lanyard-dev/lanyard/cmd/internal/program"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/check"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/consent"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/inspect"
@@ -92,6 +93,7 @@ func commands(s *cli.Session) []*cobra.Command {
 		manage.NewRotate(s),
 		token.New(s),
 		inspect.New(s),
+		check.New(s),
 	}
 }
 

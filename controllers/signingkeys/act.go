@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/keyring"
 )
@@ -94,7 +95,7 @@ func generate(random io.Reader, algorithm keyring.Algorithm) (crypto.Signer, err
 // write stores ring: in a new Secret if secret is nil, else in secret, if nobody
 // has changed it since it was read. The annotations of commands that are done go in
 // the same write, so that a crash neither loses nor repeats one.
-func (r *reconciler) write(ctx context.Context, secret *corev1.Secret, ring keyring.Ring, done []string) (*corev1.Secret, error) {
+func (r *reconciler) write(ctx context.Context, secret *corev1.Secret, ring keyring.Ring, done []string, now time.Time) (*corev1.Secret, error) {
 	data, err := ring.Marshal()
 	if err != nil {
 		return nil, err
@@ -103,7 +104,8 @@ func (r *reconciler) write(ctx context.Context, secret *corev1.Secret, ring keyr
 		secret = &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: r.key.Namespace, Name: r.key.Name,
-				Labels: map[string]string{"app.kubernetes.io/managed-by": "lanyard"},
+				Labels:      map[string]string{"app.kubernetes.io/managed-by": "lanyard"},
+				Annotations: map[string]string{v1alpha1.AnnotationNextRotation: r.foretell(ring, now)},
 			},
 			Type: keyring.SecretType,
 			Data: map[string][]byte{keyring.SecretKey: data},
@@ -114,5 +116,21 @@ func (r *reconciler) write(ctx context.Context, secret *corev1.Secret, ring keyr
 	for _, annotation := range done {
 		delete(secret.Annotations, annotation)
 	}
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, v1alpha1.AnnotationNextRotation, r.foretell(ring, now))
 	return secret, r.writer.Update(ctx, secret) // with the resourceVersion that was read
+}
+
+// foretell says when another key begins to sign, for the annotation.
+func (r *reconciler) foretell(ring keyring.Ring, now time.Time) string {
+	signing, ok := ring.Signing(now)
+	if !ok {
+		return ""
+	}
+	return nextRotation(signing, r.schedule).UTC().Format(time.RFC3339)
+}
+
+// foretold says whether the Secret says so. It comes to say otherwise when the next key
+// begins to sign, and when the schedule is another one.
+func (r *reconciler) foretold(secret *corev1.Secret, ring keyring.Ring, now time.Time) bool {
+	return secret != nil && secret.Annotations[v1alpha1.AnnotationNextRotation] == r.foretell(ring, now)
 }

@@ -57,9 +57,13 @@ func (m metrics) observe(ring keyring.Ring, s keyring.Schedule, now time.Time) {
 		return
 	}
 	m.since.Set(float64(signing.SignsFrom.Unix()))
-	next := signing.SignsUntil
-	if next.IsZero() {
-		next = signing.SignsFrom.Add(s.RotateEvery)
+	m.next.Set(float64(nextRotation(signing, s).Unix()))
+}
+
+// nextRotation is when another key signs in place of the one that does.
+func nextRotation(signing keyring.Key, s keyring.Schedule) time.Time {
+	if !signing.SignsUntil.IsZero() {
+		return signing.SignsUntil
 	}
-	m.next.Set(float64(next.Unix()))
+	return signing.SignsFrom.Add(s.RotateEvery)
 }

@@ -59,7 +59,7 @@ func (r *reconciler) rotate(ctx context.Context) (ctrl.Result, error) {
 		r.metrics.failures.Inc()
 		r.tell(secret, told{corev1.EventTypeWarning, EventNotDropped, orders.refusal})
 	}
-	if steps := keyring.Plan(ring, r.schedule, orders.Commands, now); len(steps)+len(orders.done) > 0 {
+	if steps := keyring.Plan(ring, r.schedule, orders.Commands, now); len(steps)+len(orders.done) > 0 || !r.foretold(secret, ring, now) {
 		after, done, err := r.apply(ring, steps, now)
 		if err != nil {
 			return ctrl.Result{}, err
@@ -67,7 +67,7 @@ func (r *reconciler) rotate(ctx context.Context) (ctrl.Result, error) {
 		if orders.Rotate && len(steps) == 0 {
 			done = append(done, rotated("the next key waits already; nothing was made"))
 		}
-		secret, err = r.write(ctx, secret, after, orders.done)
+		secret, err = r.write(ctx, secret, after, orders.done, now)
 		if apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) {
 			// Another leader was faster, or somebody annotated the Secret; what was
 			// made here was never seen.
