@@ -7,7 +7,8 @@
 // log, an event, a metric or an error.
 //
 // Two annotations on the Secret are commands: v1alpha1.AnnotationRotate and
-// v1alpha1.AnnotationDropKey. Whoever may change the Secret has the keys anyhow.
+// v1alpha1.AnnotationDropKey. Whoever may change the Secret has the keys anyhow. A third,
+// v1alpha1.AnnotationNextRotation, tells people when another key will sign.
 package signingkeys
 
 // SecretName is the name of the Secret unless the installation says another one.

@@ -180,6 +180,8 @@ type outcome struct {
 	args           []string
 	stdout, stderr string
 	code           int
+	// home is where it ran, and all that it may write to.
+	home string
 }
 
 // run runs kubectl-lanyard as the user of a kubeconfig.
@@ -192,7 +194,8 @@ func run(t *testing.T, kubeconfig string, args ...string) outcome {
 func runWith(t *testing.T, environ []string, stdin string, args ...string) outcome {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), binary, args...)
-	cmd.Env = append([]string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}, environ...)
+	cmd.Dir = t.TempDir()
+	cmd.Env = append([]string{"HOME=" + cmd.Dir, "TMPDIR=" + cmd.Dir, "PATH=" + os.Getenv("PATH")}, environ...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
@@ -200,7 +203,7 @@ func runWith(t *testing.T, environ []string, stdin string, args ...string) outco
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	return outcome{args: args, stdout: out.String(), stderr: errOut.String(), code: cmd.ProcessState.ExitCode()}
+	return outcome{args: args, stdout: out.String(), stderr: errOut.String(), code: cmd.ProcessState.ExitCode(), home: cmd.Dir}
 }
 
 // succeeds fails the test if the program did not do what it was told.
