@@ -45,7 +45,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	written, err := r.writer.Write(ctx, before, after)
 	if written {
-		status.Record(r.recorder, after, before.Status.Conditions, after.Status.Conditions)
+		r.tell(f, after)
 	}
 	return ctrl.Result{}, err
 }

@@ -40,10 +40,11 @@ func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 	}
 	concerned, counted := index.Handler(r.find.Roles), index.Gathering(r.find.Roles)
 	changed := builder.WithPredicates(index.SpecChanged())
-	// The object itself without a predicate: the event of its own status write is
-	// the proof that the cache holds it. It finds nothing to do and writes nothing.
+	// A status that was written, by whomever, is looked at after a breath: the event of its
+	// own write is the proof that the cache holds it, and must not set off the next one.
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.AppRole{}).
+		For(&v1alpha1.AppRole{}, changed).
+		Watches(&v1alpha1.AppRole{}, index.Gathering(index.Itself)).
 		Watches(&v1alpha1.AppRole{}, index.Others(r.find.Roles), changed).
 		Watches(&v1alpha1.ProtectedResource{}, concerned, changed).
 		Watches(&v1alpha1.AppRoleAssignment{}, counted, changed).

@@ -23,11 +23,11 @@ import (
 // maxNote is the API's limit for an event's note, in bytes.
 const maxNote = 1024
 
-// tell tells on the assignment how it stands, and on the role what was decided.
+// tell tells a decision on the role that it is about, or else on the assignment how that
+// stands: one event, whatever has changed.
 func (r *reconciler) tell(f facts, after *v1alpha1.AppRoleAssignment) {
-	before := f.assignment.Status
-	status.Record(r.recorder, after, before.Conditions, after.Status.Conditions)
-	if f.role == nil || !decidedAnew(before, f.assignment.Generation) {
+	if !decidedAnew(f.assignment, after) {
+		status.Record(r.recorder, after, f.assignment.Status.Conditions, after.Status.Conditions)
 		return
 	}
 	reason := v1alpha1.EventApproved
@@ -37,13 +37,12 @@ func (r *reconciler) tell(f facts, after *v1alpha1.AppRoleAssignment) {
 	r.recorder.Eventf(f.role, after, corev1.EventTypeNormal, reason, "Decide", "%s", noteOf(after))
 }
 
-// decidedAnew says whether the decision was not told on the role before. Whom it is about
-// cannot change: a new generation is a new decision, expiry or reason, and the status
-// remembers across restarts which was seen. One that came before its role is told when
-// the role comes.
-func decidedAnew(before v1alpha1.AppRoleAssignmentStatus, generation int64) bool {
-	ready := meta.FindStatusCondition(before.Conditions, v1alpha1.ConditionReady)
-	return before.ObservedGeneration != generation || ready != nil && ready.Reason == v1alpha1.ReasonRoleNotFound
+// decidedAnew says whether a decision is in force that was not looked at before. Whom it
+// is about cannot change: a new generation is a new decision, expiry or reason, and the
+// status remembers across restarts which was seen. Of decisions that were there before
+// their role, the role tells when it comes.
+func decidedAnew(before, after *v1alpha1.AppRoleAssignment) bool {
+	return before.Status.ObservedGeneration != after.Generation && meta.IsStatusConditionTrue(after.Status.Conditions, v1alpha1.ConditionReady)
 }
 
 // noteOf says who decided what about whom, until when and why: "alice approved

@@ -40,10 +40,11 @@ func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 	}
 	counted := index.Gathering(r.find.AssignmentsOf)
 	changed := builder.WithPredicates(index.SpecChanged())
-	// The object itself without a predicate: the event of its own status write is
-	// the proof that the cache holds it. It finds nothing to do and writes nothing.
+	// A status that was written, by whomever, is looked at after a breath: the event of its
+	// own write is the proof that the cache holds it, and must not set off the next one.
 	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.AppRoleAssignment{}).
+		For(&v1alpha1.AppRoleAssignment{}, changed).
+		Watches(&v1alpha1.AppRoleAssignment{}, index.Gathering(index.Itself)).
 		Watches(&v1alpha1.AppRoleAssignment{}, r.removals()).
 		Watches(&v1alpha1.AppRole{}, index.Handler(r.find.AssignmentsOf), changed).
 		Watches(&v1alpha1.OAuthClient{}, counted, changed).

@@ -40,6 +40,11 @@ func Gathering(concerned Concerned) handler.EventHandler {
 	return handlerOf(concerned, func(q queue, r reconcile.Request) { q.AddAfter(r, Breath) })
 }
 
+// Itself says that a change concerns the object that has changed.
+func Itself(_ context.Context, o client.Object) (Keys, error) {
+	return Keys{client.ObjectKeyFromObject(o): {}}, nil
+}
+
 // handlerOf asks for the old and the new form of what changed whom it concerns, and adds
 // each of them once.
 func handlerOf(concerned Concerned, add func(queue, reconcile.Request)) handler.EventHandler {

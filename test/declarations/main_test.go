@@ -94,14 +94,20 @@ func controller(t *testing.T, namespace string) *rest.Config {
 // run runs the controllers for the given namespaces until the test ends.
 func run(t *testing.T, namespaces ...string) {
 	t.Helper()
-	env.Manager(t, controller(t, namespaces[0]), func(mgr ctrl.Manager) error {
+	runAs(t, controller(t, namespaces[0]), time.Now, namespaces...)
+}
+
+// runAs is run with a user and a clock.
+func runAs(t *testing.T, user *rest.Config, now func() time.Time, namespaces ...string) {
+	t.Helper()
+	env.Manager(t, user, func(mgr ctrl.Manager) error {
 		const domain = "cluster.local"
 		return errors.Join(
 			index.Register(t.Context(), mgr),
-			oauthclient.SetupWithManager(mgr, oauthclient.Config{Now: time.Now, ClusterDomain: domain}),
-			protectedresource.SetupWithManager(mgr, protectedresource.Config{Now: time.Now, ClusterDomain: domain}),
-			approle.SetupWithManager(mgr, approle.Config{Now: time.Now, ClusterDomain: domain}),
-			approleassignment.SetupWithManager(mgr, approleassignment.Config{Now: time.Now, ClusterDomain: domain}),
+			oauthclient.SetupWithManager(mgr, oauthclient.Config{Now: now, ClusterDomain: domain}),
+			protectedresource.SetupWithManager(mgr, protectedresource.Config{Now: now, ClusterDomain: domain}),
+			approle.SetupWithManager(mgr, approle.Config{Now: now, ClusterDomain: domain}),
+			approleassignment.SetupWithManager(mgr, approleassignment.Config{Now: now, ClusterDomain: domain}),
 		)
 	}, namespaces...)
 }
