@@ -36,7 +36,7 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, t *verifiedT
 	if e := works(c, candidates[0].verdict, p); e != nil {
 		return Client{}, e
 	}
-	if e := listed(c, w); e != nil {
+	if e := Listed(c, w); e != nil {
 		return Client{}, e
 	}
 	if e := a.Lives(ctx, w, now); e != nil {
@@ -116,8 +116,9 @@ func (a *Authenticator) clientsOf(w *rules.Workload, clientID string) []candidat
 	return found
 }
 
-// listed checks that the client accepts this kind of token of the service account.
-func listed(c *v1alpha1.OAuthClient, w *rules.Workload) *oauth.Error {
+// Listed checks that the client accepts this kind of token of the service account: one
+// that is bound to a pod, or to none.
+func Listed(c *v1alpha1.OAuthClient, w *rules.Workload) *oauth.Error {
 	i := slices.IndexFunc(c.Spec.Authentication.ServiceAccounts, func(s v1alpha1.ServiceAccountCredential) bool { return s.Name == w.ServiceAccount })
 	if i < 0 {
 		return refuse("service_account_not_listed", nil)
