@@ -26,6 +26,7 @@ import (
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/manage"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/status"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/token"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/why"
 )
 
 func main() {
@@ -94,6 +95,7 @@ func commands(s *cli.Session) []*cobra.Command {
 		token.New(s),
 		inspect.New(s),
 		check.New(s),
+		why.New(s),
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/issuer/registry"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
@@ -140,6 +142,10 @@ func (w *world) named(q *question, s Step, f rules.Facts) Step {
 		return Step{Name: s.Name, Verdict: NotReached, Message: "the log does not say which resource it was for; add RESOURCE to the command"}
 	case !q.byIdentifier():
 		s.Message = fmt.Sprintf("there is no ProtectedResource %s; correct the name, or name it by its identifier, such as api://orders", q.resource)
+	default:
+		if near := cli.Near(q.resource, w.identifiers); len(near) > 0 {
+			s.Message += "; did you mean " + strings.Join(near, ", ") + "?"
+		}
 	}
 	return s
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
@@ -38,7 +38,7 @@ func look(ctx context.Context, c client.Reader, q *question, clusterDomain strin
 		key: q.client, accounts: map[string]*corev1.ServiceAccount{}, unseen: map[part]string{}, clusterDomain: clusterDomain,
 	}}
 	// The resource is looked for while the client is read: it costs one round less.
-	if err := together(ctx, l.theClient, l.theClientsNamespace, l.theCertificates, l.allResources); err != nil {
+	if err := cli.Together(ctx, l.theClient, l.theClientsNamespace, l.theCertificates, l.allResources); err != nil {
 		return nil, err
 	}
 	if l.w.client == nil {
@@ -48,18 +48,10 @@ func look(ctx context.Context, c client.Reader, q *question, clusterDomain strin
 		return nil, err
 	}
 	l.settle()
-	if err := together(ctx, l.otherClients, l.theAccounts, l.theirNamespaces, l.theRoles, l.theAssignments); err != nil {
+	if err := cli.Together(ctx, l.otherClients, l.theAccounts, l.theirNamespaces, l.theRoles, l.theAssignments); err != nil {
 		return nil, err
 	}
 	return l.w, nil
-}
-
-func together(ctx context.Context, looks ...func(context.Context) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, f := range looks {
-		g.Go(func() error { return f(ctx) })
-	}
-	return g.Wait()
 }
 
 // get reads one object. False: there is none, or it may not be read.
@@ -167,7 +159,7 @@ func (l *looker) resourcesNearby(ctx context.Context) error {
 			return err
 		})
 	}
-	return together(ctx, looks...)
+	return cli.Together(ctx, looks...)
 }
 
 // settle decides which resource is meant, and who else claims its identifier.
@@ -192,6 +184,7 @@ func (l *looker) settle() {
 		delete(w.unseen, theResource) // elsewhere, where it is not
 	}
 	for _, p := range l.claimants {
+		w.identifiers = append(w.identifiers, p.Spec.Identifier)
 		if p.Spec.Identifier == w.identifier {
 			w.resources = append(w.resources, p)
 		}
@@ -243,7 +236,7 @@ func (l *looker) otherClients(ctx context.Context) error {
 			looks = append(looks, func(ctx context.Context) error { return l.namespace(ctx, otherClients, c.Namespace) })
 		}
 	}
-	return together(ctx, looks...)
+	return cli.Together(ctx, looks...)
 }
 
 // theirNamespaces reads the policies of the namespaces whose resources claim the identifier.
@@ -256,7 +249,7 @@ func (l *looker) theirNamespaces(ctx context.Context) error {
 			looks = append(looks, func(ctx context.Context) error { return l.namespace(ctx, otherResources, p.Namespace) })
 		}
 	}
-	return together(ctx, looks...)
+	return cli.Together(ctx, looks...)
 }
 
 func (l *looker) theRoles(ctx context.Context) error {
@@ -304,7 +297,7 @@ func (l *looker) theAccounts(ctx context.Context) error {
 			return err
 		})
 	}
-	return together(ctx, looks...)
+	return cli.Together(ctx, looks...)
 }
 
 func pointers[T any](items []T) []*T {

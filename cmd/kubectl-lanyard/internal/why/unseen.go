@@ -64,7 +64,7 @@ func (w *world) softenClient(s Step) Step {
 		s.Message = couldNotLook(need)
 		return s
 	}
-	s.Message = join(s.Message, "as its status says: "+couldNotLook(need))
+	s.Message = join(s.Message, "as its status says, "+couldNotLook(need))
 	return s
 }
 
@@ -80,7 +80,7 @@ func (w *world) softenConflict(s Step) Step {
 	if _, ok := reported(w.resource.Status.Conditions, w.resource.Generation); !ok && s.Verdict == Passed {
 		return Step{Name: s.Name, Verdict: Unknown, Message: couldNotLook(need)}
 	}
-	s.Message = join(s.Message, "that no other holds it is what its status says: "+couldNotLook(need))
+	s.Message = join(s.Message, "whether another holds it is as its status says, "+couldNotLook(need))
 	return s
 }
 

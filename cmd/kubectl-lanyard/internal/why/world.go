@@ -40,6 +40,8 @@ type world struct {
 	// is nil if there is none, or it may not be read.
 	identifier string
 	resource   *v1alpha1.ProtectedResource
+	// identifiers are all that could be seen.
+	identifiers []string
 
 	namespaces   []*rules.Namespace
 	clients      []*v1alpha1.OAuthClient // who claims the client id, the client too
