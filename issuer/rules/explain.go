@@ -51,8 +51,8 @@ type Limit string
 
 // The values of Limit.
 const (
-	LimitMost        Limit = "no token lives longer"
-	LimitDefault     Limit = "the default, as the client sets none"
+	LimitMost        Limit = "the most that any token lives"
+	LimitDefault     Limit = "the default of spec.accessTokenLifetime"
 	LimitClient      Limit = "the client's spec.accessTokenLifetime"
 	LimitResource    Limit = "the resource's spec.accessTokenLifetime"
 	LimitAsked       Limit = "the expiry that was asked for"

@@ -34,7 +34,9 @@ func randomly(r *rand.Rand) func(*scene) {
 		sometimes(r, 8, func() { s.OnResource = verdict() })
 		sometimes(r, 12, func() { s.Client.Spec.GrantTypes = pick(r, nil, []v1alpha1.GrantType{"tls_client_auth"}) })
 		sometimes(r, 6, func() { tlsGrant(s); s.Method = pick(r, oauth.AuthTLSClient, oauth.AuthPrivateKeyJWT) })
-		sometimes(r, 3, func() { s.Client.Spec.TokenBinding = pick[v1alpha1.TokenBinding](r, "MTLS", "DPoP", "None", "None", "") })
+		sometimes(r, 3, func() {
+			s.Client.Spec.TokenBinding = pick[v1alpha1.TokenBinding](r, "MTLS", "DPoP", "None", "None", "")
+		})
 		sometimes(r, 2, func() { s.Resource.Spec.TokenBindingPolicy = pick(r, v1alpha1.TokenBindingOptional, "") })
 		sometimes(r, 3, func() { s.Resource.Spec.Assignment = v1alpha1.AssignmentOptional })
 		sometimes(r, 3, func() { s.Peer.Thumbprint = pick(r, "", "", "y") })
@@ -56,7 +58,9 @@ func randomly(r *rand.Rand) func(*scene) {
 			sometimes(r, 8, func() { s.Roles[i].Assignments = nil })
 			sometimes(r, 12, func() { s.Roles[i].Role.Spec.ResourceRef.Name = "another" })
 		}
-		sometimes(r, 6, func() { s.Ask.Roles = pick(r, []string{"B"}, []string{"Orders.Read.All"}, []string{"B", "Orders.Read.All"}) })
+		sometimes(r, 6, func() {
+			s.Ask.Roles = pick(r, []string{"B"}, []string{"Orders.Read.All"}, []string{"B", "Orders.Read.All"})
+		})
 		sometimes(r, 8, func() { s.Ask.ByResource = s.Ask.Roles == nil })
 		sometimes(r, 12, func() { s.Roles = nil })
 		sometimes(r, 16, func() { s.Resource, s.Roles = nil, nil })
@@ -142,11 +146,11 @@ func TestExplainSaysWhatToChange(t *testing.T) {
 		},
 		"what limits a token's life": {
 			func(s *scene) { until(noon.Add(5 * time.Minute))(s.assignment()) }, rules.StepLifetime,
-			"5m0s, for the end of an approval",
+			"5m0s, limited by the end of an approval",
 		},
 		"too little is left": {
 			func(s *scene) { s.Ask.MaxLifetime = 5 * time.Second }, rules.StepLifetime,
-			"the token would live 5s, for the expiry that was asked for: less than the 30s that are of use; renew what ends, or ask for more",
+			"the token would live 5s, limited by the expiry that was asked for: less than the 30s that are of use; renew what ends, or ask for more",
 		},
 	}
 	for sentence, test := range tests {

@@ -41,9 +41,9 @@ func (d *decision) sentence(s Step) string {
 		return d.ofBinding(s.Refusal)
 	case StepLifetime:
 		if passed {
-			return fmt.Sprintf("%s, for %s", d.lifetime, s.Limit)
+			return fmt.Sprintf("%s, limited by %s", d.lifetime, s.Limit)
 		}
-		return fmt.Sprintf("the token would live %s, for %s: less than the %s that are of use; renew what ends, or ask for more", d.lifetime, d.least(), MinLifetime)
+		return fmt.Sprintf("the token would live %s, limited by %s: less than the %s that are of use; renew what ends, or ask for more", d.lifetime, d.least(), MinLifetime)
 	default:
 		if passed {
 			return "the client may use " + string(r.GrantType)

@@ -2,7 +2,7 @@ package plugin
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"testing"
 	"time"
 
@@ -117,17 +117,29 @@ func TestWhy(t *testing.T) {
 		why(client, other.Spec.Identifier).exits(t, 1).golden(t, "why-other-resource")
 	})
 	t.Run("conflict", func(t *testing.T) {
-		young := &v1alpha1.ProtectedResource{ObjectMeta: metav1.ObjectMeta{Namespace: w.orders, Name: "young"}}
-		young.Spec.Identifier = resource
-		testenv.Eventually(t, func(context.Context) error { // a second younger
-			if time.Since(w.resource.CreationTimestamp.Time) < 2*time.Second {
-				return fmt.Errorf("too early")
+		// Two came to claim one identifier while the platform changed its mind.
+		const identifier = "https://pay.example"
+		allow := map[string]string{v1alpha1.AnnotationIdentifiers: identifier}
+		older := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "pay-why", Annotations: allow}}
+		create(t, older)
+		first := &v1alpha1.ProtectedResource{ObjectMeta: metav1.ObjectMeta{Namespace: older.Name, Name: "pay"}}
+		first.Spec.Identifier = identifier
+		create(t, first)
+		awaitReady(t, first)
+		change(t, older, func() { older.Annotations = nil })
+		orders := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.orders}}
+		change(t, orders, func() { orders.Annotations = allow })
+		second := &v1alpha1.ProtectedResource{ObjectMeta: metav1.ObjectMeta{Namespace: w.orders, Name: "pay"}}
+		second.Spec.Identifier = identifier
+		testenv.Eventually(t, func(ctx context.Context) error { // admission has heard of both changes
+			if time.Since(first.CreationTimestamp.Time) < 2*time.Second {
+				return errors.New("too early to be younger")
 			}
-			return nil
+			return env.Client.Create(ctx, second.DeepCopy())
 		})
-		create(t, young)
-		why(client, w.orders+"/young").exits(t, 1).golden(t, "why-conflict")
-		why(client, resource).succeeds(t)
+		change(t, older, func() { older.Annotations = allow })
+		why(client, w.orders+"/pay").exits(t, 1).golden(t, "why-conflict")
+		why(client, identifier).exits(t, 1).says(t, "pay-why/pay")
 	})
 	t.Run("no live pin", func(t *testing.T) {
 		bare := newClient(w, "bare", "orders-read")

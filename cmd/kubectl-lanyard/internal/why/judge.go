@@ -24,7 +24,7 @@ const (
 func judge(ctx context.Context, q *question, w *world, now time.Time) *Report {
 	r := &Report{
 		Client: w.key.String(), Identifier: w.identifier,
-		Asks: Asks{GrantType: string(q.grantType), TokenType: string(q.tokenType), Assumed: !q.peerGiven()},
+		Asks: Asks{Resource: q.resource, GrantType: string(q.grantType), TokenType: string(q.tokenType), Assumed: !q.peerGiven() && !q.dpop},
 	}
 	if w.client == nil {
 		return w.withoutClient(r)
@@ -61,10 +61,26 @@ func judge(ctx context.Context, q *question, w *world, now time.Time) *Report {
 		limit = cmpOr(limit, s.Limit)
 	}
 	r.conclude()
+	r.Try = try(r)
 	if approval.Valid() && r.Outcome != TokenRefused {
 		r.Token = tokenOf(approval, limit, string(w.client.Spec.TokenBinding))
 	}
 	return r
+}
+
+// try are the commands by which an API's owner grants what is missing.
+func try(r *Report) (commands []string) {
+	if r.Outcome != TokenRefused {
+		return nil
+	}
+	for _, role := range r.Roles {
+		switch v1alpha1.RoleState(role.State) {
+		case v1alpha1.RolePending, v1alpha1.RoleExpired, v1alpha1.RoleDenied:
+			commands = append(commands, "kubectl lanyard approve "+r.Client+" "+role.Name)
+		case v1alpha1.RoleGranted, v1alpha1.RoleNotFound:
+		}
+	}
+	return commands
 }
 
 func cmpOr[T comparable](a, b T) T {
@@ -81,14 +97,16 @@ func (w *world) withoutClient(r *Report) *Report {
 		Name: string(rules.StepClient), Verdict: Refused, Number: int(oauth.ErrIdentity),
 		Message: fmt.Sprintf("there is no OAuthClient %s in namespace %s; correct the name, or create it", w.key.Name, w.key.Namespace),
 	}
+	rest := "there is no client to ask it of"
 	if need := w.unseen[theClient]; need != "" {
 		step = Step{Name: step.Name, Verdict: Unknown, Message: couldNotLook(need)}
+		rest = "the client could not be looked at"
 	}
 	r.add(step)
 	for _, name := range []rules.StepName{
 		stepAuthentication, rules.StepGrantType, rules.StepResource, rules.StepRoles, rules.StepSuspension, rules.StepCertificate, rules.StepBinding, rules.StepLifetime,
 	} {
-		r.add(Step{Name: string(name), Verdict: NotReached, Message: "there is no client to ask it of"})
+		r.add(Step{Name: string(name), Verdict: NotReached, Message: rest})
 	}
 	r.conclude()
 	return r

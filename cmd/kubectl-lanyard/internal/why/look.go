@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -84,7 +85,7 @@ func (l *looker) seen(p part, err error, what, namespace string) (bool, error) {
 func (l *looker) miss(p part, what, namespace string) {
 	if namespace != "" {
 		what += " in namespace " + namespace
-	} else if p != theClientsNamespace && p != otherResources {
+	} else if strings.HasPrefix(what, "list ") {
 		what += " in all namespaces"
 	}
 	l.mu.Lock()

@@ -52,10 +52,14 @@ type Report struct {
 	Roles       []Role       `json:"roles,omitempty"`
 	// Token is what would be given; nil if none would.
 	Token *Token `json:"token,omitempty"`
+	// Try are commands that change what stands in the way, for whoever may.
+	Try []string `json:"try,omitempty"`
 }
 
 // Asks is the request that is explained.
 type Asks struct {
+	// Resource as it was typed.
+	Resource    string `json:"resource,omitempty"`
 	GrantType   string `json:"grantType"`
 	Scope       string `json:"scope,omitempty"`
 	TokenType   string `json:"tokenType,omitempty"`

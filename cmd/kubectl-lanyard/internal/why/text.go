@@ -25,17 +25,17 @@ func (p printer) report(w io.Writer, r *Report, now time.Time) error {
 	}
 	p.question(w, r)
 	for _, s := range r.Steps {
-		p.line(w, "", s.Name, s.Verdict, s.Number, s.Message)
+		p.step(w, s)
 		switch s.Name {
 		case stepAuthentication:
 			if len(r.Credentials) > 1 || p.wide {
 				for _, c := range r.Credentials {
-					p.line(w, "  ", c.Name, c.Verdict, 0, c.Message)
+					fmt.Fprintf(w, "  - %s (%s): %s\n", c.Name, p.verdict(c.Verdict), c.Message)
 				}
 			}
 		case "roles":
 			for _, role := range r.Roles {
-				p.role(w, role, now)
+				p.role(w, role, s.Message, now)
 			}
 		}
 	}
@@ -45,7 +45,7 @@ func (p printer) report(w io.Writer, r *Report, now time.Time) error {
 
 // question says what is asked.
 func (p printer) question(w io.Writer, r *Report) {
-	resource := cmpOr(r.Identifier, "a resource that was not found")
+	resource := cmpOr(cmpOr(r.Identifier, r.Asks.Resource), "a resource that the log does not name")
 	if r.Resource != "" {
 		resource += " (ProtectedResource " + r.Resource + ")"
 	}
@@ -61,7 +61,7 @@ func (p printer) question(w io.Writer, r *Report) {
 			shows = "a DPoP proof"
 		}
 		if a.Assumed {
-			shows += ", as suits it best"
+			shows += " (assumed, as suits it best; see --cert)"
 		}
 		fmt.Fprintf(w, "It asks as %s, with %s.\n", r.ClientID, shows)
 	}
@@ -70,34 +70,51 @@ func (p printer) question(w io.Writer, r *Report) {
 
 const (
 	nameWidth    = 16
-	verdictWidth = 11
+	verdictWidth = len("not reached")
 )
 
-// line is one step, or with an indent a part of one. The colour is no part of the width.
-func (p printer) line(w io.Writer, indent, name string, v Verdict, number int, message string) {
-	word := map[Verdict]string{Passed: "passed", Refused: "refused", Unknown: "unknown", NotReached: "not reached"}[v]
-	colour := map[Verdict]cli.Colour{Passed: cli.Good, Refused: cli.Bad, Unknown: cli.Warn, NotReached: cli.Warn}[v]
-	if number != 0 {
-		message = fmt.Sprintf("%d %s", number, message)
+// verdict is a verdict in words and in its colour.
+func (p printer) verdict(v Verdict) string {
+	switch v {
+	case Passed:
+		return p.Paint(cli.Good, "passed")
+	case Refused:
+		return p.Paint(cli.Bad, "refused")
+	case Unknown:
+		return p.Paint(cli.Warn, "unknown")
+	default:
+		return "not reached"
 	}
-	fmt.Fprintf(w, "%-*s %s%s %s\n", nameWidth, indent+name, p.Paint(colour, word), strings.Repeat(" ", max(0, verdictWidth-len(word))), message)
 }
 
-func (p printer) role(w io.Writer, r Role, now time.Time) {
-	message := r.State
+func (p printer) step(w io.Writer, s Step) {
+	message := s.Message
+	if s.Number != 0 {
+		message = fmt.Sprintf("%d %s", s.Number, message)
+	}
+	blank := 0
+	if s.Verdict != NotReached { // whose word is the widest; colours have no width
+		blank = verdictWidth - len(s.Verdict)
+	}
+	fmt.Fprintf(w, "%-*s %s%s %s\n", nameWidth, s.Name, p.verdict(s.Verdict), strings.Repeat(" ", blank), message)
+}
+
+// role says how a role stands, without what its step has said already.
+func (p printer) role(w io.Writer, r Role, said string, now time.Time) {
+	fmt.Fprintf(w, "  - %s (%s)", r.Name, r.State)
 	if r.Value != "" {
-		message += " " + r.Value
+		fmt.Fprintf(w, " %s", r.Value)
 	}
 	if r.Assignment != "" {
-		message += ", by AppRoleAssignment " + r.Assignment
+		fmt.Fprintf(w, ", by AppRoleAssignment %s", r.Assignment)
 	}
 	if r.ExpiresAt != nil {
-		message += ", ends " + cli.When(*r.ExpiresAt, now)
+		fmt.Fprintf(w, ", ends %s", cli.When(*r.ExpiresAt, now))
 	}
-	if r.Message != "" {
-		message += ": " + r.Message
+	if r.Message != "" && !strings.Contains(said, r.Message) {
+		fmt.Fprintf(w, ": %s", r.Message)
 	}
-	fmt.Fprintf(w, "  %s: %s\n", r.Name, message)
+	fmt.Fprintln(w)
 }
 
 func (p printer) outcome(w io.Writer, r *Report) {
@@ -108,6 +125,9 @@ func (p printer) outcome(w io.Writer, r *Report) {
 	case TokenRefused:
 		fmt.Fprintf(w, "%s %d %s, %q.\n", p.Paint(cli.Bad, "No: the issuer refuses it with"), r.Refusal.Number, r.Refusal.Error, r.Refusal.Title)
 		fmt.Fprintf(w, "The number is explained in %s.\n", r.Refusal.Page)
+		if len(r.Try) > 0 {
+			fmt.Fprintf(w, "\nWhoever owns the API can grant what is missing:\n  %s\n", strings.Join(r.Try, "\n  "))
+		}
 	default:
 		fmt.Fprintln(w, p.Paint(cli.Warn, "Unknown: nothing that you may look at refuses it."))
 	}
@@ -121,7 +141,7 @@ func (p printer) outcome(w io.Writer, r *Report) {
 		table.Row("audience", t.Audience)
 		table.Row("roles", roles)
 		table.Row("bound to", bound)
-		table.Row("lives", t.ExpiresIn+", for "+t.LimitedBy)
+		table.Row("lives", t.ExpiresIn+", limited by "+t.LimitedBy)
 		if p.wide {
 			table.Row("scope", t.Scope)
 			table.Row("token_type", t.TokenType)
