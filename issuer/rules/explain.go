@@ -29,7 +29,7 @@ type StepVerdict string
 const (
 	StepPassed     StepVerdict = "Passed"
 	StepRefused    StepVerdict = "Refused"
-	StepNotReached StepVerdict = "NotReached" // there is no resource to ask it of
+	StepNotReached StepVerdict = "NotReached" // there is no resource, or none that works, to ask it of
 )
 
 // Step is one question of a decision and its answer.
@@ -73,6 +73,10 @@ func Explain(f Facts, r Request, now time.Time) ([]Step, Approval) {
 		if s.ofResource && f.Resource == nil {
 			out = append(out, Step{Name: s.name, Verdict: StepNotReached, Message: "there is no resource to ask it of"})
 			continue
+		}
+		if s.name == StepSuspension && !f.OnResource.OK && f.OnResource.Reason != v1alpha1.ReasonSuspended {
+			out = append(out, Step{Name: s.name, Verdict: StepNotReached, Message: "the resource does not work, whether it is suspended or not"})
+			continue // StepResource has refused
 		}
 		answer := Step{Name: s.name, Verdict: StepPassed}
 		if answer.Refusal = s.judge(&d); answer.Refusal != nil {

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
-	"github.com/lanyard-dev/lanyard/issuer/clientauth"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/issuer/registry"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
@@ -139,5 +138,3 @@ func (w *world) pinCredential(known *registry.Registry, name string, pin *v1alph
 func (w *world) signs() bool {
 	return slices.Contains(w.client.Spec.Authentication.Certificate.Methods, v1alpha1.MethodPrivateKeyJWT)
 }
-
-var _ clientauth.Workloads = workloads{}

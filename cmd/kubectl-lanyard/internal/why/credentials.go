@@ -2,12 +2,8 @@ package why
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/clientauth"
@@ -122,59 +118,6 @@ func (w *world) withoutPod(c *Credential, q *question, base rules.Workload, list
 	default:
 		c.Message = fmt.Sprintf("no pod runs as service account %s, and its token must be bound to a living one (boundTo: Pod); start one, or set boundTo: Any", listed.Name)
 	}
-}
-
-// podsOf are the pods of a service account, or the one that is asked about. Those that live
-// come first.
-func (w *world) podsOf(account, name string) (pods []corev1.Pod) {
-	for _, pod := range w.pods {
-		if pod.Spec.ServiceAccountName == account && (name == "" || pod.Name == name) {
-			pods = append(pods, pod)
-		}
-	}
-	rank := func(p corev1.Pod) int {
-		switch {
-		case finished(&p):
-			return 2
-		case p.DeletionTimestamp != nil:
-			return 1
-		}
-		return 0
-	}
-	slices.SortStableFunc(pods, func(a, b corev1.Pod) int { return rank(a) - rank(b) })
-	return pods
-}
-
-// finished says whether a pod has Succeeded or Failed.
-func finished(p *corev1.Pod) bool {
-	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-}
-
-// workloads answers clientauth from what was read.
-type workloads struct{ *world }
-
-var errUnseen = errors.New("may not be read")
-
-// ServiceAccount implements clientauth.Workloads.
-func (s workloads) ServiceAccount(_ context.Context, _, name, uid string) (bool, error) {
-	account, found := s.accounts[name]
-	if !found && s.unseen[theAccounts] != "" {
-		return false, errUnseen
-	}
-	return found && string(account.UID) == uid, nil
-}
-
-// Pod implements clientauth.Workloads.
-func (s workloads) Pod(_ context.Context, _, _, uid string) (clientauth.Pod, bool, error) {
-	i := slices.IndexFunc(s.pods, func(p corev1.Pod) bool { return string(p.UID) == uid })
-	if i < 0 || finished(&s.pods[i]) {
-		return clientauth.Pod{}, false, nil
-	}
-	pod := clientauth.Pod{ServiceAccount: s.pods[i].Spec.ServiceAccountName}
-	if at := s.pods[i].DeletionTimestamp; at != nil {
-		pod.DeletionTimestamp = at.Time
-	}
-	return pod, true, nil
 }
 
 func (w *world) secretCredential(listed *v1alpha1.ClientSecretCredential, now time.Time) Credential {

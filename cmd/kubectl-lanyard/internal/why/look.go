@@ -3,7 +3,6 @@ package why
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -17,9 +16,6 @@ import (
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
-
-// maxPods of one service account are looked at: one that lives is enough.
-const maxPods = 500
 
 // looker reads with the person's own permissions, many things at once.
 type looker struct {
@@ -48,7 +44,9 @@ func look(ctx context.Context, c client.Reader, q *question, clusterDomain strin
 	if err := l.resourcesNearby(ctx); err != nil {
 		return nil, err
 	}
-	l.settle()
+	if err := l.settle(); err != nil {
+		return nil, err
+	}
 	if err := cli.Together(ctx, l.otherClients, l.theAccounts, l.theirNamespaces, l.theRoles, l.theAssignments); err != nil {
 		return nil, err
 	}
@@ -164,23 +162,21 @@ func (l *looker) resourcesNearby(ctx context.Context) error {
 }
 
 // settle decides which resource is meant, and who else claims its identifier.
-func (l *looker) settle() {
+func (l *looker) settle() error {
 	w := l.w
-	found := find(l.q, l.claimants)
+	found := find(l.q.resource, w.client, l.claimants)
 	switch {
 	case l.q.byIdentifier():
 		w.identifier = l.q.resource
+	case len(found) > 1:
+		return fmt.Errorf("%d ProtectedResources are called %s, such as %s/%s and %s/%s; write NAMESPACE/NAME, or the identifier",
+			len(found), l.q.resource, found[0].Namespace, found[0].Name, found[1].Namespace, found[1].Name)
 	case len(found) == 0 && (l.q.resource == "" || w.unseen[theResource] != ""):
 		w.identifier = reportedIdentifier(l.q, w.client)
-		found = find(&question{client: w.key, resource: w.identifier}, l.claimants)
+		found = find(w.identifier, w.client, l.claimants)
 	}
 	if len(found) > 0 {
-		w.resource = slices.MinFunc(found, func(a, b *v1alpha1.ProtectedResource) int {
-			if rules.Older(a, b) {
-				return -1
-			}
-			return 1
-		})
+		w.resource = oldest(found)
 		w.identifier = w.resource.Spec.Identifier
 		delete(w.unseen, theResource) // elsewhere, where it is not
 	}
@@ -194,6 +190,7 @@ func (l *looker) settle() {
 	if w.unseen[theClientsNamespace] != "" {
 		w.namespaces = append(w.namespaces, rules.ParseNamespace(w.key.Namespace, nil, map[string]string{v1alpha1.AnnotationClientIDs: w.client.Spec.ClientID}))
 	}
+	return nil
 }
 
 // reportedIdentifier is the one identifier in the namespace of a resource, which was named
@@ -271,34 +268,6 @@ func (l *looker) theAssignments(ctx context.Context) error {
 	_, err := l.list(ctx, theAssignments, &list, "approleassignments.lanyard.dev", l.w.resource.Namespace)
 	l.w.assignments = living(pointers(list.Items))
 	return err
-}
-
-// theAccounts looks at the service accounts that the client lists, and at their pods.
-func (l *looker) theAccounts(ctx context.Context) error {
-	var looks []func(context.Context) error
-	for _, listed := range l.w.client.Spec.Authentication.ServiceAccounts {
-		key := types.NamespacedName{Namespace: l.w.key.Namespace, Name: listed.Name}
-		looks = append(looks, func(ctx context.Context) error {
-			account := &corev1.ServiceAccount{}
-			found, err := l.get(ctx, theAccounts, account, "serviceaccounts", key)
-			if found && !rules.Gone(account) {
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				l.w.accounts[key.Name] = account
-			}
-			return err
-		}, func(ctx context.Context) error {
-			var list corev1.PodList
-			ok, err := l.list(ctx, thePods, &list, "pods", key.Namespace, client.MatchingFields{"spec.serviceAccountName": key.Name}, client.Limit(maxPods))
-			if ok {
-				l.mu.Lock()
-				defer l.mu.Unlock()
-				l.w.pods = append(l.w.pods, list.Items...)
-			}
-			return err
-		})
-	}
-	return cli.Together(ctx, looks...)
 }
 
 func pointers[T any](items []T) []*T {

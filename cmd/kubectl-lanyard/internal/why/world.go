@@ -86,23 +86,38 @@ func (w *world) registry() *registry.Registry {
 	return r
 }
 
-// find settles which resource is meant by what was typed: of several of a bare name the one
-// in the client's namespace, or else the only one.
-func find(q *question, all []*v1alpha1.ProtectedResource) (found []*v1alpha1.ProtectedResource) {
+// find says which resources may be meant by what was typed: by an identifier those that
+// claim it; by a bare name the one in the client's own namespace, or else those where it
+// asks for roles, or else any.
+func find(typed string, c *v1alpha1.OAuthClient, all []*v1alpha1.ProtectedResource) (found []*v1alpha1.ProtectedResource) {
 	for _, p := range all {
-		switch {
-		case q.byIdentifier() && p.Spec.Identifier == q.resource,
-			!q.byIdentifier() && (q.resource == p.Namespace+"/"+p.Name || q.resource == p.Name):
+		if typed == p.Spec.Identifier || typed == p.Namespace+"/"+p.Name || typed == p.Name {
 			found = append(found, p)
 		}
 	}
-	if q.resource == "" {
-		return nil
+	if strings.ContainsAny(typed, ":/") {
+		return found
 	}
-	if i := slices.IndexFunc(found, func(p *v1alpha1.ProtectedResource) bool { return p.Namespace == q.client.Namespace }); i >= 0 && !q.byIdentifier() {
-		return found[i : i+1]
+	asks := func(p *v1alpha1.ProtectedResource) bool {
+		return slices.ContainsFunc(c.Spec.Roles, func(r v1alpha1.RoleReference) bool { return r.Namespace == p.Namespace })
+	}
+	own := func(p *v1alpha1.ProtectedResource) bool { return p.Namespace == c.Namespace }
+	for _, nearer := range []func(*v1alpha1.ProtectedResource) bool{own, asks} {
+		if slices.ContainsFunc(found, nearer) {
+			return slices.DeleteFunc(found, func(p *v1alpha1.ProtectedResource) bool { return !nearer(p) })
+		}
 	}
 	return found
+}
+
+// oldest is the resource that goes before the others.
+func oldest(all []*v1alpha1.ProtectedResource) *v1alpha1.ProtectedResource {
+	return slices.MinFunc(all, func(a, b *v1alpha1.ProtectedResource) int {
+		if rules.Older(a, b) {
+			return -1
+		}
+		return 1
+	})
 }
 
 // homes are the namespaces that the resource of a question can be in, where not all of
