@@ -182,7 +182,8 @@ func (p Policy) check(o *observation) *certmanagerv1.Certificate {
 			},
 		},
 	}
-	if id := rules.ClientID(o.client); len(id) <= maxCommonName {
+	// A client id that the namespace may not claim is claimed of no CA either.
+	if id := rules.ClientID(o.client); rules.ClientIDAllowed(o.client, o.namespace) && len(id) <= maxCommonName {
 		c.Spec.CommonName = id
 	}
 	if len(validation.IsValidLabelValue(object.Name)) == 0 { // a name may be longer than a label

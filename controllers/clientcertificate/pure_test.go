@@ -242,6 +242,25 @@ func TestLongNamesStandWhereTheyFit(t *testing.T) {
 	}
 }
 
+// Whoever may have certificates made could otherwise have any name of another's signed
+// while the webhook that refuses it is away.
+func TestRefusesAClientIDOfOthersInACertificate(t *testing.T) {
+	for sentence, test := range map[string]struct{ allowed, want string }{
+		"not allowed": {"", ""},
+		"another's":   {"legacy-2", ""},
+		"allowed":     {"legacy-*", "legacy-1"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			o := observed()
+			o.client.Spec.ClientID = "legacy-1"
+			o.namespace = rules.ParseNamespace("shop", nil, map[string]string{v1alpha1.AnnotationClientIDs: test.allowed})
+			if got := policy.final(o).Spec.CommonName; got != test.want {
+				t.Errorf("commonName %q; want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestOnlyGenuineRequestsAreSeen(t *testing.T) {
 	text := madePEM(t, -time.Hour, time.Hour)
 	tests := map[string]struct {

@@ -121,6 +121,10 @@ func TestAppRoleAssignment(t *testing.T) {
 		"the first moment":                       {set("expiresAt", "2000-01-01T00:00:00Z"), ""},
 		"the last moment":                        {set("expiresAt", "2999-12-31T23:59:59-23:59"), ""},
 		"who decided, which admission writes":    {both(set("decidedBy", "alice"), set("decidedAt", "2027-01-01T00:00:00Z")), ""},
+		"a service account that decided":         {set("decidedBy", "system:serviceaccount:"+strings.Repeat("n", 63)+":"+strings.Repeat("s", 253)), ""},
+		"a name of 512 characters":               {set("decidedBy", strings.Repeat("a", 512)), ""},
+		"a name of 513 characters":               {set("decidedBy", strings.Repeat("a", 513)), "Too long"},
+		"a name that is none":                    {set("decidedBy", spec{"name": "alice"}), "must be of type string"},
 	}.times("expiresAt", nothing).times("decidedAt", nothing).creates(t, "AppRoleAssignment", assignment)
 }
 
