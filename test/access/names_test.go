@@ -171,6 +171,42 @@ func TestRefusesAnotherTenantsNamesAlsoWithoutTheWebhooks(t *testing.T) {
 	}
 }
 
+// Of two objects that want one name the older has it: nobody makes an object older.
+func TestRefusesAnAgeThatIsMadeUp(t *testing.T) {
+	ns := namespace(t)
+	mallory := owner(t, "mallory-"+ns, "admin", ns)
+	const old = "2001-01-01T00:00:00Z"
+	since := time.Now().Add(-time.Second)
+	isYoung := func(w way, o *unstructured.Unstructured, err error) {
+		if err != nil && !apierrors.IsInvalid(err) {
+			t.Errorf("%s: %v", w, err)
+		}
+		if made := stored(t, o).GetCreationTimestamp(); made.Time.Before(since.Truncate(time.Second)) {
+			t.Errorf("%s: it is of %s", w, made)
+		}
+	}
+	for kind := range forged {
+		aged := func(o *unstructured.Unstructured) *unstructured.Unstructured {
+			o.Object["metadata"].(spec)["creationTimestamp"] = old
+			return o
+		}
+		created, applied := aged(harmless(kind, ns)), aged(harmless(kind, ns))
+		isYoung(creates, created, mallory.Create(t.Context(), created.DeepCopy()))
+		isYoung(appliesNew, applied, apply(t, mallory, applied))
+		isYoung(applies, applied, apply(t, mallory, applied))
+		isYoung(merges, created, mallory.Patch(t.Context(), created.DeepCopy(), client.RawPatch(types.MergePatchType, encode(t, spec{"metadata": spec{"creationTimestamp": old}}))))
+		for {
+			now := stored(t, created)
+			err := mallory.Update(t.Context(), aged(now))
+			if apierrors.IsConflict(err) {
+				continue
+			}
+			isYoung(updates, created, err)
+			break
+		}
+	}
+}
+
 // What a namespace may claim stands on it, for the platform to write.
 func (x tenants) andCannotChangeItsNamespace(t *testing.T) {
 	t.Helper()
