@@ -24,7 +24,7 @@ var (
 )
 
 // foreign are flags of other programs, which pages name as well.
-const foreign = " authentication-config data data-urlencode grace-period help oidc-signing-algs server-side "
+const foreign = " authentication-config data data-urlencode dry-run grace-period help oidc-signing-algs server-side "
 
 func TestPagesNameOnlyWhatExists(t *testing.T) {
 	tests, metrics, flags := map[string]bool{}, map[string]bool{}, map[string]bool{}

@@ -91,7 +91,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	rows := report(taken)
 	figures.WriteTable(out, rows)
 	fmt.Fprintf(out, "\nvalue is with admission, floor without: of each the least of the rounds. Added to %s.\n", o.out)
-	fmt.Fprintf(out, "%d writes of ConfigMaps asked Lanyard's webhooks and policies %d times.\n", 3*o.writes, asked)
+	fmt.Fprintf(out, "%d writes of ConfigMaps asked Lanyard's webhooks %d times, and its policies are for its own kinds.\n", 3*o.writes, asked)
 	if asked > 0 {
 		err = errors.New("other kinds ask Lanyard's admission; its rules must name its own kinds only")
 	}

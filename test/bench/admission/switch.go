@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,26 @@ func readAdmission(ctx context.Context, c client.Client) (all admission, err err
 		return nil, fmt.Errorf("found %d of Lanyard's webhook configurations and bindings of policies; there must be more", len(all))
 	}
 	return all, nil
+}
+
+// onlyOurs says so if one of Lanyard's policies looks at other objects than Lanyard's: the
+// API server does not count how often it asks a policy that has nothing against a write.
+func onlyOurs(ctx context.Context, c client.Client) error {
+	var policies admissionv1.ValidatingAdmissionPolicyList
+	if err := c.List(ctx, &policies); err != nil {
+		return err
+	}
+	for _, policy := range policies.Items {
+		if !strings.HasPrefix(policy.Name, "lanyard-") {
+			continue
+		}
+		for _, rule := range policy.Spec.MatchConstraints.ResourceRules {
+			if !slices.Equal(rule.APIGroups, []string{"lanyard.dev"}) {
+				return fmt.Errorf("the policy %s looks at the groups %q; it may look at lanyard.dev only", policy.Name, rule.APIGroups)
+			}
+		}
+	}
+	return nil
 }
 
 // turn puts admission in force, or out of it, and returns when it is so.
