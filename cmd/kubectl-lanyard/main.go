@@ -21,7 +21,6 @@ import (
 	"github.com/lanyard-dev/lanyard/cmd/internal/program"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/check"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/completion"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/consent"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/inspect"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/manage"
@@ -77,45 +76,26 @@ func newRoot(s *cli.Session) *cobra.Command {
 	root.SetFlagErrorFunc(cli.Usage)
 	root.Flags().Bool("version", false, "print the version and end") // without -v, which is kubectl's for its log
 	s.AddFlags(root.PersistentFlags())
-	for _, g := range commands(s) {
-		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
-		for _, c := range g.commands {
-			c.GroupID = g.title
-			root.AddCommand(c)
-		}
-	}
-	root.AddCommand(completion.New(s))
+	root.AddCommand(commands(s)...)
 	hideKubectlFlags(root.PersistentFlags())
 	cli.MarkUsage(root)
 	return root
 }
 
-// group is what the help tells together.
-type group struct {
-	title    string
-	commands []*cobra.Command
-}
-
-// commands are all that there are.
-func commands(s *cli.Session) []group {
-	return []group{
-		{"See how things stand:", []*cobra.Command{
-			status.New(s),
-			why.New(s),
-			inspect.New(s),
-			check.New(s),
-		}},
-		{"Decide who may call what:", []*cobra.Command{
-			consent.NewPending(s),
-			consent.NewApprove(s),
-			consent.NewDeny(s),
-		}},
-		{"Act:", []*cobra.Command{
-			manage.NewSuspend(s),
-			manage.NewResume(s),
-			manage.NewRotate(s),
-			token.New(s),
-		}},
+// commands are all that there are, in the order of the help.
+func commands(s *cli.Session) []*cobra.Command {
+	return []*cobra.Command{
+		status.New(s),
+		consent.NewPending(s),
+		consent.NewApprove(s),
+		consent.NewDeny(s),
+		manage.NewSuspend(s),
+		manage.NewResume(s),
+		manage.NewRotate(s),
+		token.New(s),
+		inspect.New(s),
+		check.New(s),
+		why.New(s),
 	}
 }
 

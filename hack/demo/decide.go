@@ -16,7 +16,14 @@ func decideSteps() []step {
 	return []step{
 		{
 			chapter: "Decided: each by whom it belongs to",
-			title:   "Nobody takes another's part",
+			title:   "What does checkout wait for?",
+			text: "The orders team sees who asks for its roles. And to the question why there is no token, kubectl lanyard takes " +
+				"the steps of the issuer's own decision, one by one, down to the one that says no, and what to do about it.",
+			want: "the request is pending, and the role that is not granted is the reason",
+			do:   (*story).ask,
+		},
+		{
+			title: "Nobody takes another's part",
 			text: "Bob has Kubernetes' own role edit in the namespace of the shop. He cannot give his client the role, " +
 				"nor write into its status that it has it. Not even the administrator writes status: the issuer trusts the pins " +
 				"there, and a policy of the API server keeps it to the controller. Carol looks after the shop's clients, and " +
@@ -41,8 +48,19 @@ func decideSteps() []step {
 	}
 }
 
-// assignment is the decision, in the namespace orders.
-const assignment = "checkout-reads-orders"
+// assignment is what `kubectl lanyard approve` makes, in the namespace orders.
+const assignment = "shop-checkout-orders-read"
+
+func (s *story) ask(ctx context.Context) error {
+	seen, err := s.as(alice).seeKubectl(ctx, "lanyard", "pending", "-n", orders)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(seen, clientID) {
+		return errors.New(clientID + " is not among those who wait")
+	}
+	return s.refusedKubectl(ctx, "is Pending", "lanyard", "why", clientID, "api://orders")
+}
 
 func (s *story) othersParts(ctx context.Context) error {
 	for _, try := range []struct {
@@ -68,7 +86,7 @@ func (s *story) othersParts(ctx context.Context) error {
 
 func (s *story) approve(ctx context.Context) error {
 	err := s.as(alice).showAll(ctx,
-		[]string{"apply", "-f", approvalSample},
+		[]string{"lanyard", "approve", clientID, "orders/orders-read", "--expires", "90d", "--reason", "checkout shows order history"},
 		[]string{"get", "-n", orders, "approleassignments", "-o", "wide"},
 	)
 	if err != nil {
@@ -76,9 +94,12 @@ func (s *story) approve(ctx context.Context) error {
 	}
 	err = s.as(bob).showAll(ctx,
 		[]string{"wait", "--for=condition=RolesGranted", "--timeout=30s", "-n", shop, "oauthclient/checkout"},
-		[]string{"get", "-n", shop, "oauthclients"},
+		[]string{"lanyard", "status", "-n", shop, "checkout"},
 	)
 	if err != nil {
+		return err
+	}
+	if err := s.showKubectl(ctx, "lanyard", "why", clientID, "api://orders"); err != nil {
 		return err
 	}
 	return s.decidedBy(ctx, alice)

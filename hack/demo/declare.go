@@ -169,7 +169,7 @@ func (s *story) reset(ctx context.Context) error {
 			{"-n", shop, "oauthclients", "checkout", "packing"},
 			{"-n", shop, "pods", "checkout-0", "packing-0"},
 			{"-n", orders, "oauthclients/orders-api", "pods/orders-api-0"},
-			{"-n", orders, "approleassignments/" + assignment, "approles/orders-read", "protectedresources/orders"},
+			{"-n", orders, "approleassignments/" + assignment, "approleassignments/checkout-reads-orders", "approles/orders-read", "protectedresources/orders"},
 			{"-n", "payments", "protectedresources", "payments"},
 		} {
 			if _, err := s.kubectl(ctx, append([]string{"delete", "--ignore-not-found"}, args...)...); err != nil {

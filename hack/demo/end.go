@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -28,11 +27,11 @@ func endSteps() []step {
 		},
 		{
 			title: "The client is suspended",
-			text: "Something looks wrong with checkout. One field ends new tokens for it, and what those are worth that it has. " +
+			text: "Something looks wrong with checkout. One field, spec.suspend, ends new tokens for it, and what those are worth that it has. " +
 				"An API that does not ask accepts them for their few minutes.",
 			want: "within a second the issuer refuses (HTTP 401 invalid_client, number 20001, because of Suspended), and says that the token is inactive",
 			do: func(s *story, ctx context.Context) error {
-				if err := s.suspend(ctx, true); err != nil {
+				if err := s.as(bob).showKubectl(ctx, "lanyard", "suspend", "-n", shop, "checkout"); err != nil {
 					return err
 				}
 				return s.endsAtOnce(ctx, "Suspended")
@@ -77,12 +76,8 @@ func (s *story) wouldDelete(ctx context.Context) error {
 	return s.as(alice).showKubectl(ctx, "get", "-n", orders, "approle", "orders-read")
 }
 
-func (s *story) suspend(ctx context.Context, suspended bool) error {
-	return s.showKubectl(ctx, "patch", "-n", shop, "oauthclient", "checkout", "--type=merge", "-p", fmt.Sprintf(`{"spec":{"suspend":%t}}`, suspended))
-}
-
 func (s *story) resume(ctx context.Context) error {
-	if err := s.suspend(ctx, false); err != nil {
+	if err := s.as(bob).showKubectl(ctx, "lanyard", "resume", "-n", shop, "checkout"); err != nil {
 		return err
 	}
 	_, took, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), answer.ok)

@@ -58,6 +58,9 @@ func (d *Demo) tryLines() []string {
 			`"$LANYARD_ISSUER/oauth2/token" | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')`,
 		connection + ` -H "Authorization: Bearer $TOKEN" "$LANYARD_ORDERS_URL/orders"`,
 		"kubectl get lanyard -A",
+		"kubectl lanyard check",
+		"kubectl lanyard status -n " + shop + " checkout",
+		"kubectl lanyard why " + clientID + " api://orders",
 	}
 }
 

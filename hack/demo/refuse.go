@@ -77,7 +77,7 @@ func insiderSteps() []step {
 			title: "Another client's service account",
 			text: "Packing asks as checkout, with the token of its own pod. Even with checkout's certificate in hand that is " +
 				"refused. Every refusal of identity reads the same, so that a stranger learns nothing; what was wrong stands " +
-				"in the issuer's log, under the trace_id.",
+				"in the issuer's log, under the trace_id, and kubectl lanyard tells what it means.",
 			want: "HTTP 401 invalid_client, number 20001, because of service_account_of_no_such_client",
 			do:   (*story).otherServiceAccount,
 		},
@@ -126,7 +126,24 @@ func (s *story) otherServiceAccount(ctx context.Context) error {
 	if err := a.refusedWith(401, "invalid_client", notAccepted); err != nil {
 		return err
 	}
-	return s.because(ctx, a, "service_account_of_no_such_client")
+	return s.explained(ctx, a, "service_account_of_no_such_client")
+}
+
+// explained has kubectl lanyard explain a refusal, and checks the reason that it names.
+func (s *story) explained(ctx context.Context, a answer, want string) error {
+	var p problem
+	if err := json.Unmarshal(a.body, &p); err != nil {
+		return err
+	}
+	log := s.cluster.Supervisor().LogPath("issuer")
+	err := eventually(ctx, func(context.Context) error { // it is written after the answer
+		_, err := loggedReason(log, p.TraceID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.refusedKubectl(ctx, want, "lanyard", "why", "--trace", p.TraceID, "--log", s.typed("logs", filepath.Base(log)))
 }
 
 // because shows what the issuer's log says of a refusal, and checks it.

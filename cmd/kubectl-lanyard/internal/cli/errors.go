@@ -39,7 +39,7 @@ func MarkUsage(c *cobra.Command) {
 	if judge := c.Args; judge != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := judge(c, args); err != nil {
-				return Usage(c, fmt.Errorf("%w; %s", err, instead(c, args)))
+				return Usage(c, fmt.Errorf("%w; write: %s", err, strings.TrimSuffix(c.UseLine(), " [flags]")))
 			}
 			return nil
 		}
@@ -47,21 +47,6 @@ func MarkUsage(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		MarkUsage(sub)
 	}
-}
-
-// instead says what to write.
-func instead(c *cobra.Command, args []string) string {
-	if !c.HasSubCommands() {
-		return "write: " + strings.TrimSuffix(c.UseLine(), " [flags]")
-	}
-	var names []string
-	for _, sub := range c.Commands() {
-		names = append(names, sub.Name())
-	}
-	if near := Near(args[0], names); len(near) > 0 {
-		return "did you mean " + strings.Join(near, ", ") + "?"
-	}
-	return "there are " + strings.Join(names, ", ")
 }
 
 // Sentence says for a person what err is. It says of a permission that is missing which
