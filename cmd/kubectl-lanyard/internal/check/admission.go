@@ -112,7 +112,7 @@ func (p *probe) certificate(ctx context.Context, name string) Result {
 	var c certmanagerv1.Certificate
 	err := p.Get(ctx, types.NamespacedName{Namespace: p.lanyard, Name: name}, &c)
 	if apierrors.IsNotFound(err) {
-		return warn("", "there is no Certificate %s/%s: it is not made by cert-manager here", p.lanyard, name)
+		return notSeen("there is no Certificate %s/%s: it is not made by cert-manager here", p.lanyard, name)
 	}
 	if r, done := unseen(err, "Certificates of namespace "+p.lanyard); done {
 		return r
@@ -147,7 +147,7 @@ func (p *probe) webhookAddress(ctx context.Context) Result {
 	u := &unstructured.Unstructured{Object: object{"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration"}}
 	err := p.Get(ctx, types.NamespacedName{Name: "lanyard"}, u)
 	if apierrors.IsNotFound(err) {
-		return warn("", "not looked at: there are no webhooks")
+		return notSeen("not looked at: there are no webhooks")
 	}
 	if r, done := unseen(err, "ValidatingWebhookConfigurations"); done {
 		return r
@@ -218,9 +218,9 @@ func judgeAnswer(err error, namespace string) Result {
 	case strings.Contains(err.Error(), "failed calling webhook"):
 		return fail(hint, "the API server cannot ask the webhooks: %v", err)
 	case apierrors.IsForbidden(err):
-		return warn("", "not tried: you may not create clients in namespace %s; choose another with -n", namespace)
+		return notSeen("not tried: you may not create clients in namespace %s; choose another with -n", namespace)
 	case apierrors.IsNotFound(err):
-		return warn("", "not tried: there is no namespace %s, or the kinds are not installed", namespace)
+		return notSeen("not tried: there is no namespace %s, or the kinds are not installed", namespace)
 	}
 	return unclear(err)
 }

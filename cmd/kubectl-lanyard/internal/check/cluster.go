@@ -107,7 +107,7 @@ func condition(o object, kind string) (status, message string) {
 func (p *probe) clock(whose string, ask func() (heard, error)) Result {
 	h, err := ask()
 	if err != nil {
-		return warn("", "not looked at: it does not answer")
+		return notSeen("not looked at: it does not answer")
 	}
 	d, known := h.skew()
 	if !known {

@@ -62,11 +62,19 @@ func carryOut(ctx context.Context, s *cli.Session, o options) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err = s.Print(o.output, report, func(w io.Writer) error { return report.write(w, s.Paint) })
+	err = s.Print(o.output, report, func(w io.Writer) error { return report.write(w, s.Paint, conclusions(o.pre)) })
 	if err == nil && !report.Healthy {
 		return cli.ErrNo
 	}
 	return err
+}
+
+// conclusions are what is said in the end.
+func conclusions(pre bool) [3]string {
+	if pre {
+		return [3]string{"Lanyard can be installed.", "Nothing that could be seen is in the way of installing Lanyard.", "Lanyard cannot be installed like this."}
+	}
+	return [3]string{"Lanyard is healthy.", "What could be seen is healthy.", "Lanyard is not healthy."}
 }
 
 func newProbe(ctx context.Context, s *cli.Session, o options) (*probe, error) {

@@ -37,7 +37,7 @@ func (p *probe) issuer() section {
 
 // notLooked is the result of what cannot be looked at while the issuer does not answer,
 // which the check of its address tells.
-func notLooked() Result { return warn("", "not looked at: the issuer does not answer") }
+func notLooked() Result { return notSeen("not looked at: the issuer does not answer") }
 
 func (p *probe) address(context.Context) Result {
 	h, err := p.metadata()
@@ -180,7 +180,7 @@ func (p *probe) rotation(ctx context.Context) Result {
 	secret := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
 	err := p.Get(ctx, types.NamespacedName{Namespace: p.lanyard, Name: secretName}, secret)
 	if apierrors.IsForbidden(err) {
-		return ok("not looked at: only who may read the Secret %s sees when they rotate", secretName)
+		return notSeen("not looked at: only who may read the Secret %s sees when they rotate", secretName)
 	}
 	if apierrors.IsNotFound(err) {
 		return fail("The controller makes it; look at its log.", "there is no Secret %s/%s with signing keys", p.lanyard, secretName)

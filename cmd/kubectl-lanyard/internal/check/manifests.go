@@ -186,7 +186,7 @@ func unseen(err error, what string) (Result, bool) {
 	case err == nil:
 		return Result{}, false
 	case apierrors.IsForbidden(err):
-		return warn("", "not looked at: you may not read %s", what), true
+		return notSeen("%s %s", closedTo, what), true
 	}
 	return unclear(err), true
 }

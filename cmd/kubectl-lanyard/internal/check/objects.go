@@ -75,7 +75,7 @@ func (p *probe) ready(ctx context.Context, kind string) Result {
 		}
 	})
 	if apierrors.IsNotFound(err) {
-		return warn("", "not looked at: the kind is not installed")
+		return notSeen("not looked at: the kind is not installed")
 	}
 	if r, done := unseen(err, kind+"s"); done {
 		return r
@@ -119,7 +119,7 @@ func (p *probe) authorities(ctx context.Context) Result {
 		}
 	})
 	if apierrors.IsNotFound(err) {
-		return warn("", "not looked at: the kind is not installed")
+		return notSeen("not looked at: the kind is not installed")
 	}
 	if r, done := unseen(err, "ClientCertificates"); done {
 		return r
@@ -159,12 +159,12 @@ func (p *probe) authority(ctx context.Context, title string, key types.Namespace
 }
 
 func judgeAuthorities(issuers, unknown, bundles int, problems []string) Result {
-	found := fmt.Sprintf("%d issuers of cert-manager and %d CA bundles are in use", issuers, bundles)
+	found := fmt.Sprintf("issuers of cert-manager in use: %d, CA bundles: %d", issuers, bundles)
 	if len(problems) > 0 {
-		return warn(strings.Join(problems[:min(len(problems), named)], "\n"), "%s, %d of them without use", found, len(problems))
+		return warn(strings.Join(problems[:min(len(problems), named)], "\n"), "%s; out of order: %d", found, len(problems))
 	}
 	if unknown > 0 {
-		return ok("%s, %d of which you may not look at", found, unknown)
+		return ok("%s; you may not look at %d of them", found, unknown)
 	}
 	return ok("%s", found)
 }

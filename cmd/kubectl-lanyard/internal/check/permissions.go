@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"fmt"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 )
@@ -70,16 +69,8 @@ func (p *probe) may(name string, all []permission, denied Verdict) section {
 			if review.Status.Allowed {
 				return ok("yes")
 			}
-			return Result{Verdict: denied, Found: "no", Hint: p.remedy(one, denied)}
+			return Result{Verdict: denied, Found: "no"}
 		}})
 	}
 	return s
-}
-
-// remedy says who can help, where a permission is needed.
-func (p *probe) remedy(one permission, denied Verdict) string {
-	if denied != Fail {
-		return ""
-	}
-	return fmt.Sprintf("Installing takes the verb %s on %s; ask an administrator of the cluster.", one.attributes.Verb, one.attributes.Resource)
 }

@@ -12,12 +12,14 @@ type Verdict string
 const (
 	// OK: it is as it should be.
 	OK Verdict = "ok"
-	// Warn: it works, or could not be looked at; somebody should know.
+	// Warn: it works, and somebody should know.
 	Warn Verdict = "warn"
 	// Fail: something does not work.
 	Fail Verdict = "fail"
 	// No: the answer is no, and that is neither good nor bad.
 	No Verdict = "no"
+	// Unseen: it could not be looked at, and may be well or not.
+	Unseen Verdict = "unseen"
 )
 
 // Result is what a check found.
@@ -41,9 +43,13 @@ func fail(hint, format string, args ...any) Result {
 	return Result{Fail, fmt.Sprintf(format, args...), hint}
 }
 
+func notSeen(format string, args ...any) Result {
+	return Result{Verdict: Unseen, Found: fmt.Sprintf(format, args...)}
+}
+
 // worst is the one of several that matters most: the first of the worst.
 func worst(all ...Result) Result {
-	rank := map[Verdict]int{No: 0, OK: 0, Warn: 1, Fail: 2}
+	rank := map[Verdict]int{No: 0, OK: 0, Unseen: 1, Warn: 2, Fail: 3}
 	result := all[0]
 	for _, r := range all[1:] {
 		if rank[r.Verdict] > rank[result.Verdict] {

@@ -66,7 +66,7 @@ func (j *Judgement) tokenEndpoint(c jose.Claims, f Facts) {
 	switch {
 	case f.Issuer != "" && audience != f.Issuer && !strings.HasPrefix(audience, f.Issuer+"/"):
 		j.Findings.add(Stands, "it is for %q; the audience must be the issuer, %q", audience, f.Issuer)
-	case strings.HasPrefix(audience, "https://kubernetes.default.svc"):
+	case j.Kind == ServiceAccountToken && (audience == c.Issuer || strings.HasPrefix(audience, "https://kubernetes.default.svc")):
 		j.Findings.add(Stands, "it is for the API server (%s); ask for one whose audience is the issuer", audience)
 	default:
 		j.Findings.add(OK, "it is for %s alone", audience)

@@ -1,0 +1,78 @@
+package plugin
+
+import (
+	"encoding/json"
+	"regexp"
+	"testing"
+)
+
+// counts differ with what else was tested on the same control plane.
+var counts = regexp.MustCompile(`\d+ (keys? (?:is|are) published|in all namespaces)`)
+
+func (i *issuer) check(t *testing.T) {
+	w := newWorld(t, "check")
+	admin := env.Kubeconfig(t, "admin", "system:masters")
+	steady := func(o outcome, args ...string) outcome {
+		o.args = append([]string{"check"}, args...)
+		o.stdout = counts.ReplaceAllString(o.stdout, "<n> $1")
+		return o
+	}
+
+	t.Run("as somebody who sees a namespace", func(t *testing.T) {
+		o := run(t, w.vera, i.flags("check", "-n", w.shop)...)
+		leavesNothing(t, o, "")
+		steady(o, "-n", w.shop).succeeds(t).golden(t, "check-view")
+	})
+	t.Run("as the administrator", func(t *testing.T) {
+		o := run(t, admin, i.flags("check", "-n", w.shop, "-o", "json")...).succeeds(t)
+		leavesNothing(t, o, "")
+		found := map[string]string{}
+		var report struct {
+			Healthy  bool
+			Sections []struct {
+				Checks []struct{ Name, Verdict, Found string }
+			}
+		}
+		check(t, json.Unmarshal([]byte(o.stdout), &report))
+		for _, s := range report.Sections {
+			for _, c := range s.Checks {
+				found[c.Name] = c.Verdict + ": " + c.Found
+			}
+		}
+		for name, want := range map[string]string{
+			"API server":                    `^ok: it is v1\.`,
+			"clock of the API server":       `^ok: `,
+			"cert-manager":                  `^ok: `,
+			"kind oauthclients.lanyard.dev": `^ok: it is established$`,
+			"policy lanyard-status":         `^ok: it is in force$`,
+			"mutating webhooks lanyard":     `^ok: the API server trusts them$`,
+			"validating webhooks lanyard":   `^ok: the API server trusts them$`,
+			"address of the webhooks":       `^ok: .* shows a certificate that ends in `,
+			"admission answers":             `^ok: a client could be created`,
+			"controller":                    `^warn: it is not run as a Deployment here`,
+			"address":                       `^ok: https://lanyard-issuer.lanyard-system.svc answers$`,
+			"discovery":                     `^ok: `,
+			"token endpoint":                `^ok: it is there$`,
+			"signing keys":                  `^ok: \d+ keys? (is|are) published, for \[ES256\]$`,
+			"rotation of keys":              `^ok: another key signs in `,
+			"clock of the issuer":           `^ok: it agrees with the one here and with that of the API server$`,
+			"approve and deny":              `^ok: yes$`,
+			"CAs of clients":                `^ok: 1 issuers of cert-manager`,
+		} {
+			if !regexp.MustCompile(want).MatchString(found[name]) {
+				t.Errorf("%s: %q, want %s", name, found[name], want)
+			}
+		}
+		if !report.Healthy {
+			t.Errorf("it is not healthy:\n%s", o.text())
+		}
+	})
+	t.Run("without a way to the issuer", func(t *testing.T) {
+		run(t, w.vera, "check", "-n", w.shop).succeeds(t).says(t, "cannot be reached from here").says(t, "port-forward")
+		run(t, w.vera, "check", "-n", w.shop, "--issuer", issuerName).exits(t, 1).says(t, "× address")
+	})
+	t.Run("before installing", func(t *testing.T) {
+		run(t, admin, "check", "--pre").succeeds(t).says(t, "Lanyard's kinds are installed already")
+		steady(run(t, w.carol, "check", "--pre"), "--pre").exits(t, 1).golden(t, "check-pre")
+	})
+}
