@@ -128,25 +128,8 @@ func check(t *testing.T, err error) {
 // approve grants the client its role.
 func (w *world) approve(t *testing.T) {
 	t.Helper()
-	create(t, &v1alpha1.AppRoleAssignment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.orders, Name: "checkout-reads-orders"},
-		Spec: v1alpha1.AppRoleAssignmentSpec{
-			RoleRef: v1alpha1.LocalReference{Name: w.role.Name}, Decision: v1alpha1.DecisionApproved,
-			ClientRef: &v1alpha1.ClientReference{Namespace: w.shop, Name: w.client.Name},
-		},
-	})
+	w.decide(t, "checkout-reads-orders", v1alpha1.DecisionApproved, nil)
 	w.awaitRole(t, v1alpha1.RoleGranted)
-}
-
-// pod makes a pod of a service account, and the account.
-func (w *world) pod(t *testing.T, account, name string) {
-	t.Helper()
-	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: account}}
-	check(t, client.IgnoreAlreadyExists(env.Client.Create(t.Context(), sa)))
-	create(t, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: name},
-		Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "app", Image: "app"}}},
-	})
 }
 
 // pair writes the client's certificate and key to files, as somebody who may read the
