@@ -21,8 +21,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -37,8 +35,6 @@ const issuerName = "https://lanyard-issuer.lanyard-system.svc"
 type issuer struct {
 	// address is where it listens, ca the file with the CA of its certificate.
 	address, ca string
-	// environ says both to kubectl-lanyard, but for --connect-to.
-	environ []string
 }
 
 // flags lead kubectl-lanyard to it, as they do beside kubectl port-forward.
@@ -145,18 +141,4 @@ func (w *world) pair(t *testing.T) (certificate, key string) {
 	check(t, os.WriteFile(certificate, secret.Data["tls.crt"], 0o600))
 	check(t, os.WriteFile(key, secret.Data["tls.key"], 0o600))
 	return certificate, key
-}
-
-// tokens lets somebody create tokens for the service accounts of a namespace.
-func tokens(t *testing.T, namespace, name string) {
-	t.Helper()
-	create(t, &rbacv1.Role{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "tokens-" + name},
-		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"serviceaccounts/token"}, Verbs: []string{"create"}}},
-	})
-	create(t, &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "tokens-" + name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "tokens-" + name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
-	})
 }
