@@ -23,7 +23,7 @@ import (
 var env *testenv.Environment
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, &env, testenv.Options{Admission: true})
+	testenv.Main(m, &env, testenv.Options{Admission: true, CertManager: true})
 }
 
 // person is a user who may write everything of Lanyard in the cluster, and nothing else.
