@@ -33,7 +33,9 @@ func TestWarningsNameTheFirstTenAndCountTheRest(t *testing.T) {
 }
 
 func TestNewlyAskedAreRolesThatWereNotAskedFor(t *testing.T) {
-	role := func(name string) v1alpha1.RoleReference { return v1alpha1.RoleReference{Namespace: "orders", Name: name} }
+	role := func(name string) v1alpha1.RoleReference {
+		return v1alpha1.RoleReference{Namespace: "orders", Name: name}
+	}
 	asking := func(roles ...v1alpha1.RoleReference) *v1alpha1.OAuthClient {
 		return &v1alpha1.OAuthClient{Spec: v1alpha1.OAuthClientSpec{Roles: roles}}
 	}

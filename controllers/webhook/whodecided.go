@@ -59,7 +59,8 @@ func whoDecided(before, after spec, user string, now time.Time) (patch []operati
 		default:
 			patch = append(patch, operation{Op: "remove", Path: "/spec/" + field})
 		}
-		if isGiven && !copied(given, before, field) && !(anew && earlier(after, user, now)) {
+		ours := anew && earlier(after, user, now)
+		if isGiven && !ours && !copied(given, before, field) {
 			warnings = append(warnings, fmt.Sprintf("spec.%s: %s is not kept: it is written by Lanyard's admission, and is %s", field, shown(given), shown(wanted)))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -184,4 +185,29 @@ func TestObjectsThatWouldBeRefusedCanBeChanged(t *testing.T) {
 	for _, o := range objects {
 		check(t, alice.Delete(t.Context(), o))
 	}
+}
+
+// Two namespaces may come to hold one name when the platform allows it to the older later.
+func TestAConflictedObjectCanBeChanged(t *testing.T) {
+	alice := newPerson(t, "alice")
+	old, young := env.Namespace(t, nil, takers()), env.Namespace(t, nil, takers())
+	id := "taken-" + old.Name
+	create(t, alice, withClientID(oauthClient(old.Name, "older"), id))
+	check(t, env.Client.Patch(t.Context(), old, merge(`{"metadata":{"annotations":null}}`)))
+	c := withClientID(oauthClient(young.Name, "younger"), id)
+	testenv.Eventually(t, func(ctx context.Context) error { return alice.Create(ctx, c) }) // once the name is nobody's
+	check(t, env.Client.Patch(t.Context(), old, merge(`{"metadata":{"annotations":{"lanyard.dev/client-ids":"taken-*"}}}`)))
+	testenv.Eventually(t, func(ctx context.Context) error {
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+			return err
+		}
+		if ready := meta.FindStatusCondition(c.Status.Conditions, v1alpha1.ConditionReady); ready == nil || ready.Reason != v1alpha1.ReasonConflict {
+			return fmt.Errorf("Ready is %+v; want a conflict", ready)
+		}
+		return nil
+	})
+	for _, patch := range []string{`{"metadata":{"labels":{"a":"b"}}}`, `{"spec":{"displayName":"x"}}`, `{"spec":{"suspend":true}}`} {
+		check(t, alice.Patch(t.Context(), c, merge("%s", patch)))
+	}
+	check(t, alice.Delete(t.Context(), c))
 }

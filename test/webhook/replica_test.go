@@ -30,6 +30,7 @@ import (
 type replica struct {
 	webhooks, health string // addresses
 	mount            string
+	mounted          int // how often files came
 	cmd              *exec.Cmd
 	log              *lines
 }
@@ -67,8 +68,9 @@ func startReplica(t *testing.T, user string, groups []string, files map[string][
 // to, with links to what is in it.
 func (r *replica) mounts(t *testing.T, files map[string][]byte) {
 	t.Helper()
-	dir, err := os.MkdirTemp(r.mount, "..")
-	check(t, err)
+	r.mounted++
+	dir := filepath.Join(r.mount, fmt.Sprintf("..%d", r.mounted))
+	check(t, os.Mkdir(dir, 0o700))
 	for name, content := range files {
 		check(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(r.mount, name)); !errors.Is(err, os.ErrExist) {

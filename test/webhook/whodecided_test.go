@@ -34,25 +34,25 @@ func withRole(t *testing.T) (namespace string) {
 
 func TestWhoDecidedIsWhoDecides(t *testing.T) {
 	alice, bob := newPerson(t, "alice"), newPerson(t, "bob")
-	update := func(edit func(*v1alpha1.AppRoleAssignment)) func(*testing.T, *v1alpha1.AppRoleAssignment) error {
-		return func(t *testing.T, a *v1alpha1.AppRoleAssignment) error {
+	update := func(edit func(*v1alpha1.AppRoleAssignment)) func(context.Context, *v1alpha1.AppRoleAssignment) error {
+		return func(ctx context.Context, a *v1alpha1.AppRoleAssignment) error {
 			edit(a)
-			return bob.Update(t.Context(), a)
+			return bob.Update(ctx, a)
 		}
 	}
-	patch := func(kind types.PatchType, body string) func(*testing.T, *v1alpha1.AppRoleAssignment) error {
-		return func(t *testing.T, a *v1alpha1.AppRoleAssignment) error {
-			return bob.Patch(t.Context(), a, client.RawPatch(kind, []byte(body)))
+	patch := func(kind types.PatchType, body string) func(context.Context, *v1alpha1.AppRoleAssignment) error {
+		return func(ctx context.Context, a *v1alpha1.AppRoleAssignment) error {
+			return bob.Patch(ctx, a, client.RawPatch(kind, []byte(body)))
 		}
 	}
-	apply := func(edit func(spec map[string]any)) func(*testing.T, *v1alpha1.AppRoleAssignment) error {
-		return func(t *testing.T, a *v1alpha1.AppRoleAssignment) error {
-			return bob.Apply(t.Context(), manifest(t, decided(a.Namespace), edit), client.FieldOwner("bobs-tool"), client.ForceOwnership)
+	apply := func(edit func(spec map[string]any)) func(context.Context, *v1alpha1.AppRoleAssignment) error {
+		return func(ctx context.Context, a *v1alpha1.AppRoleAssignment) error {
+			return bob.Apply(ctx, manifest(decided(a.Namespace), edit), client.FieldOwner("bobs-tool"), client.ForceOwnership)
 		}
 	}
 	const toDenied = `{"spec":{"decision":"Denied","expiresAt":null}}`
 	tests := map[string]struct {
-		does func(*testing.T, *v1alpha1.AppRoleAssignment) error
+		does func(context.Context, *v1alpha1.AppRoleAssignment) error
 		by   string
 		says []string // what the user is warned of
 	}{
@@ -86,7 +86,7 @@ func TestWhoDecidedIsWhoDecides(t *testing.T) {
 			create(t, alice, a)
 			settled(t, a)
 			before := a.Spec.DecidedAt.DeepCopy()
-			check(t, test.does(t, a))
+			check(t, test.does(t.Context(), a))
 			get(t, a)
 			if a.Spec.DecidedBy != test.by || a.Spec.DecidedAt == nil {
 				t.Errorf("decided by %q at %v; want %q, and a time", a.Spec.DecidedBy, a.Spec.DecidedAt, test.by)
@@ -99,8 +99,7 @@ func TestWhoDecidedIsWhoDecides(t *testing.T) {
 }
 
 // manifest is an object as people write it.
-func manifest(t *testing.T, a *v1alpha1.AppRoleAssignment, edit func(spec map[string]any)) runtime.ApplyConfiguration {
-	t.Helper()
+func manifest(a *v1alpha1.AppRoleAssignment, edit func(spec map[string]any)) runtime.ApplyConfiguration {
 	spec := map[string]any{
 		"roleRef": map[string]any{"name": a.Spec.RoleRef.Name}, "clientRef": map[string]any{"namespace": a.Spec.ClientRef.Namespace, "name": a.Spec.ClientRef.Name},
 		"decision": string(a.Spec.Decision), "expiresAt": a.Spec.ExpiresAt.UTC().Format(time.RFC3339), "reason": a.Spec.Reason,
