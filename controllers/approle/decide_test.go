@@ -77,10 +77,10 @@ func TestGroupingAgreesWithTheRules(t *testing.T) {
 		}
 		f.assignments = append(f.assignments, a)
 	}
-	grouped := byClient(f.assignments)
+	grouped := group(f.assignments)
 	for _, a := range f.clients {
 		want := rules.GrantOf(a.client, a.namespace, f.Role, f.Verdict(), f.assignments, noon)
-		got := rules.GrantOf(a.client, a.namespace, f.Role, f.Verdict(), grouped.of(a.client), noon)
+		got := rules.GrantOf(a.client, a.namespace, f.Role, f.Verdict(), grouped.of(a.client, a.namespace), noon)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-all +grouped):\n%s", a.client.Name, diff)
 		}
@@ -97,11 +97,18 @@ func TestRoleThatDoesNotWorkIsGrantedToNobody(t *testing.T) {
 	}
 }
 
-// Ten thousand strangers, each with a decision of its own, are judged quickly.
+// Ten thousand clients, each with a decision of its own and a hundred that go by labels,
+// are judged quickly.
 func BenchmarkTenThousand(b *testing.B) {
 	f := crowd(10_000)
 	for i := range 10_000 {
 		f.assignments = append(f.assignments, decided(v1alpha1.DecisionApproved, fmt.Sprint("c", i)))
+	}
+	for i := range 100 {
+		a := decided(v1alpha1.DecisionApproved, "")
+		a.Name, a.Spec.ClientRef = fmt.Sprint("team-", i), nil
+		a.Spec.ClientSelector = &v1alpha1.ClientSelector{NamespaceSelector: metav1.LabelSelector{MatchLabels: map[string]string{"team": fmt.Sprint(i)}}}
+		f.assignments = append(f.assignments, a)
 	}
 	for b.Loop() {
 		conclude(f, decide(f, noon), noon)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -192,34 +191,6 @@ func TestPendingListsTheFiftyOldest(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-func TestTransitionsAreTold(t *testing.T) {
-	shop, orders := two(t)
-	role, c := declared(t, shop, orders)
-	create(t, approve("yes", role, c))
-	awaitRole(t, c, role, v1alpha1.RoleGranted)
-	create(t, deny("no", role, c))
-	awaitRole(t, c, role, v1alpha1.RoleDenied)
-	for _, want := range []struct{ eventType, reason string }{
-		{corev1.EventTypeNormal, "Ready"}, {corev1.EventTypeNormal, "RoleGranted"}, {corev1.EventTypeWarning, "RoleDenied"},
-	} {
-		testenv.Eventually(t, func(ctx context.Context) error {
-			var events eventsv1.EventList
-			if err := env.Client.List(ctx, &events, client.InNamespace(shop)); err != nil {
-				return err
-			}
-			for _, e := range events.Items {
-				if e.Regarding.Kind == "OAuthClient" && e.Regarding.Name == c.Name && e.Type == want.eventType && e.Reason == want.reason {
-					if e.Series != nil {
-						t.Errorf("event %s was told %d times", e.Reason, e.Series.Count)
-					}
-					return nil
-				}
-			}
-			return fmt.Errorf("no %s event %s", want.eventType, want.reason)
-		})
-	}
 }
 
 // A change that leaves the verdict as it was writes nothing, and neither does the
