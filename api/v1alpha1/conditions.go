@@ -136,7 +136,9 @@ const (
 )
 
 // Reasons of events about consent. Conditions have none of them: a condition says how
-// an object stands, and these say what somebody decided.
+// an object stands, and these say what somebody decided. On an OAuthClient they are told
+// in the place of changes of RolesGranted: all that has changed in one event, under the
+// reason of the most severe.
 const (
 	// EventRoleGranted, on OAuthClient: roles that it asks for were granted.
 	EventRoleGranted = "RoleGranted"

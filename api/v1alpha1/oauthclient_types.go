@@ -11,7 +11,9 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Roles",type=string,JSONPath=`.status.rolesGranted`
+// +kubebuilder:printcolumn:name="Roles Reason",type=string,JSONPath=`.status.conditions[?(@.type=="RolesGranted")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Roles Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="RolesGranted")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type OAuthClient struct {
 	metav1.TypeMeta   `json:",inline"`
