@@ -48,26 +48,24 @@ func TestOneEvent(t *testing.T) {
 		before, after state
 		want          []string
 	}{
-		"nothing changed":                  {is(decided), is(decided), nil},
-		"a new client whose role waits":    {state{}, is(role("a", v1alpha1.RolePending)), []string{"Normal Ready of the client: Ready it is"}},
-		"a role that is asked for waits":   {is(), is(role("a", v1alpha1.RolePending)), nil},
-		"a role that is asked for is none": {is(), is(role("a", v1alpha1.RoleNotFound)), []string{"Warning RolesNotFound of orders/a: orders/a is NotFound"}},
-		"it was created, and may wait now": {is(role("a", v1alpha1.RoleNotFound)), is(role("a", v1alpha1.RolePending)), nil},
-		"it was granted":                   {is(role("a", v1alpha1.RolePending)), is(decided), []string{"Normal RoleGranted of orders/a: orders/a is Granted until 2026-03-01T13:00:00Z by alice"}},
-		"it was denied":                    {is(decided), is(denied), []string{"Warning RoleDenied of orders/a: orders/a is Denied by bob: 100% no"}},
-		"it has expired":                   {is(decided), is(role("a", v1alpha1.RoleExpired)), []string{"Warning RoleExpired of orders/a: orders/a is Expired"}},
-		"the approval is gone":             {is(decided), is(role("a", v1alpha1.RolePending)), []string{"Warning RoleWithdrawn of orders/a: orders/a is Pending"}},
-		"the denial is gone":               {is(denied), is(role("a", v1alpha1.RolePending)), []string{"Normal RoleWithdrawn of orders/a: orders/a is Pending"}},
-		"the role is gone":                 {is(decided), is(role("a", v1alpha1.RoleNotFound)), []string{"Warning RoleWithdrawn of orders/a: orders/a is NotFound"}},
-		"it is asked for no more":          {is(decided), is(), nil},
-		"a new client whose role was granted before": {state{}, is(role("a", v1alpha1.RoleGranted)),
-			[]string{"Normal RoleGranted of orders/a: orders/a is Granted; Ready it is"}},
+		"nothing changed":                            {is(decided), is(decided), nil},
+		"a new client whose role waits":              {state{}, is(role("a", v1alpha1.RolePending)), []string{"Normal Ready of the client: Ready it is"}},
+		"a role that is asked for waits":             {is(), is(role("a", v1alpha1.RolePending)), nil},
+		"a role that is asked for is none":           {is(), is(role("a", v1alpha1.RoleNotFound)), []string{"Warning RolesNotFound of orders/a: orders/a is NotFound"}},
+		"it was created, and may wait now":           {is(role("a", v1alpha1.RoleNotFound)), is(role("a", v1alpha1.RolePending)), nil},
+		"it was granted":                             {is(role("a", v1alpha1.RolePending)), is(decided), []string{"Normal RoleGranted of orders/a: orders/a is Granted until 2026-03-01T13:00:00Z by alice"}},
+		"it was denied":                              {is(decided), is(denied), []string{"Warning RoleDenied of orders/a: orders/a is Denied by bob: 100% no"}},
+		"it has expired":                             {is(decided), is(role("a", v1alpha1.RoleExpired)), []string{"Warning RoleExpired of orders/a: orders/a is Expired"}},
+		"the approval is gone":                       {is(decided), is(role("a", v1alpha1.RolePending)), []string{"Warning RoleWithdrawn of orders/a: orders/a is Pending"}},
+		"the denial is gone":                         {is(denied), is(role("a", v1alpha1.RolePending)), []string{"Normal RoleWithdrawn of orders/a: orders/a is Pending"}},
+		"the role is gone":                           {is(decided), is(role("a", v1alpha1.RoleNotFound)), []string{"Warning RoleWithdrawn of orders/a: orders/a is NotFound"}},
+		"it is asked for no more":                    {is(decided), is(), nil},
+		"a new client whose role was granted before": {state{}, is(role("a", v1alpha1.RoleGranted)), []string{"Normal RoleGranted of orders/a: orders/a is Granted; Ready it is"}},
 		"several at once, the most severe first": {
 			is(role("a", v1alpha1.RolePending), role("b", v1alpha1.RoleGranted)), is(role("a", v1alpha1.RoleGranted), role("b", v1alpha1.RoleDenied)),
 			[]string{"Warning RoleDenied of orders/b: orders/b is Denied; orders/a is Granted"},
 		},
-		"the client itself stops": {is(decided), state{ready(metav1.ConditionFalse, v1alpha1.ReasonSuspended), []v1alpha1.ClientRoleStatus{decided}},
-			[]string{"Warning Suspended of the client: Suspended it is"}},
+		"the client itself stops": {is(decided), state{ready(metav1.ConditionFalse, v1alpha1.ReasonSuspended), is(decided).roles}, []string{"Warning Suspended of the client: Suspended it is"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			f := asking()

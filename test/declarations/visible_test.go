@@ -19,8 +19,8 @@ import (
 	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
-// aSecond is within what a change must be seen on both sides.
-const aSecond = time.Second
+// inTime is within what a change must be seen on both sides.
+const inTime = time.Second
 
 // tries is how often a change is made until it was seen in time: a machine on which much
 // else runs is slow now and then, and a controller that is slow is so each time.
@@ -115,13 +115,12 @@ func TestChangesAreSeenWithinASecond(t *testing.T) {
 	}
 	const onItsOwn = "an approval ends on its own"
 	late := func() bool {
-		return slices.ContainsFunc(changes, func(c struct {
-			says string
-			make func()
-			want seen
-		}) bool {
-			return least[c.says] > aSecond
-		}) || least[onItsOwn] > aSecond
+		for _, took := range least {
+			if took > inTime {
+				return true
+			}
+		}
+		return false
 	}
 	for try := 0; try == 0 || try < tries && late(); try++ {
 		for _, c := range changes {
@@ -136,7 +135,7 @@ func TestChangesAreSeenWithinASecond(t *testing.T) {
 	}
 	for _, says := range slices.Sorted(maps.Keys(least)) {
 		t.Logf("%-55s %s", says, least[says].Round(time.Millisecond))
-		if least[says] > aSecond {
+		if least[says] > inTime {
 			t.Errorf("%s: seen on both sides after %s at best; want a second", says, least[says])
 		}
 	}

@@ -25,8 +25,10 @@ type Size struct {
 	Selecting int
 }
 
-// Ten and Full are the worlds that are compared.
-func Ten() Size  { return Size{Clients: 10, Roles: 10, Assignments: 10, Selecting: 1} }
+// Ten is the small one of the two worlds that are compared.
+func Ten() Size { return Size{Clients: 10, Roles: 10, Assignments: 10, Selecting: 1} }
+
+// Full is the large one.
 func Full() Size { return Size{Clients: 10_000, Roles: 1000, Assignments: 100, Selecting: 5} }
 
 // now is when everything takes place.
