@@ -59,7 +59,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 3 {
-		return errors.New("usage: kinds <folder of CRDs> <page> <folder of constants>...")
+		return errors.New("usage: kinds <folder of CRDs> <page> <folder of constants> [more of them]")
 	}
 	files, err := filepath.Glob(filepath.Join(args[0], "*.yaml"))
 	if err != nil || len(files) == 0 {
