@@ -53,9 +53,10 @@ func kinds() []kind {
 		{"ProtectedResource", true, func(i int) client.Object { return resource(meta(i)) }, `{"spec":{"suspend":true}}`},
 		{"AppRole", true, func(i int) client.Object { return role(meta(i)) }, `{"spec":{"description":"changed"}}`},
 		{"AppRoleAssignment", true, func(i int) client.Object {
-			return &v1alpha1.AppRoleAssignment{ObjectMeta: meta(i), Spec: v1alpha1.AppRoleAssignmentSpec{
+			m := meta(i)
+			return &v1alpha1.AppRoleAssignment{ObjectMeta: m, Spec: v1alpha1.AppRoleAssignmentSpec{
 				RoleRef:   v1alpha1.LocalReference{Name: base},
-				ClientRef: &v1alpha1.ClientReference{Namespace: namespace, Name: base},
+				ClientRef: &v1alpha1.ClientReference{Namespace: namespace, Name: m.Name}, // which may come later
 				Decision:  v1alpha1.DecisionApproved,
 			}}
 		}, `{"spec":{"decision":"Denied"}}`},
