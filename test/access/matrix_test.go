@@ -12,16 +12,17 @@ import (
 	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
-// matrix is who may write what, in a namespace where they have the role that the column
-// names. The stranger is the admin of another namespace.
+// matrix is who may write what, and see what, in a namespace where they have the role
+// that the column names. The stranger is the admin of another namespace.
 //
 //	yes     done
 //	-       refused by RBAC: no role says so
 //	policy  refused by a policy of the API server, although a role says so
 const matrix = `
                                        owner of               Kubernetes' own                       Lanyard's own
-KIND               WRITE            client    resource  view  edit  admin  cluster-admin  platform  controller  issuer  STRANGER
+KIND               VERB             client    resource  view  edit  admin  cluster-admin  platform  controller  issuer  STRANGER
 
+OAuthClient        get+list         yes       yes       yes   yes   yes    yes            yes       yes         yes     -
 OAuthClient        create           yes       -         -     yes   yes    yes            yes       -           -       -
 OAuthClient        update           yes       -         -     yes   yes    yes            yes       -           -       -
 OAuthClient        patch            yes       -         -     yes   yes    yes            yes       -           -       -
@@ -32,6 +33,7 @@ OAuthClient        update/status    -         -         -     -     -      polic
 OAuthClient        patch/status     -         -         -     -     -      policy         -         yes         -       -
 OAuthClient        apply/status     -         -         -     -     -      policy         -         yes         -       -
 
+ClientCertificate  get+list         yes       yes       yes   yes   yes    yes            yes       yes         yes     -
 ClientCertificate  create           yes       -         -     yes   yes    yes            yes       -           -       -
 ClientCertificate  update           yes       -         -     yes   yes    yes            yes       -           -       -
 ClientCertificate  patch            yes       -         -     yes   yes    yes            yes       -           -       -
@@ -42,6 +44,7 @@ ClientCertificate  update/status    -         -         -     -     -      polic
 ClientCertificate  patch/status     -         -         -     -     -      policy         -         -           -       -
 ClientCertificate  apply/status     -         -         -     -     -      policy         -         -           -       -
 
+ProtectedResource  get+list         yes       yes       yes   yes   yes    yes            yes       yes         yes     -
 ProtectedResource  create           -         yes       -     -     yes    yes            yes       -           -       -
 ProtectedResource  update           -         yes       -     -     yes    yes            yes       -           -       -
 ProtectedResource  patch            -         yes       -     -     yes    yes            yes       -           -       -
@@ -52,6 +55,7 @@ ProtectedResource  update/status    -         -         -     -     -      polic
 ProtectedResource  patch/status     -         -         -     -     -      policy         -         yes         -       -
 ProtectedResource  apply/status     -         -         -     -     -      policy         -         yes         -       -
 
+AppRole            get+list         yes       yes       yes   yes   yes    yes            yes       yes         yes     -
 AppRole            create           -         yes       -     -     yes    yes            yes       -           -       -
 AppRole            update           -         yes       -     -     yes    yes            yes       -           -       -
 AppRole            patch            -         yes       -     -     yes    yes            yes       -           -       -
@@ -62,6 +66,7 @@ AppRole            update/status    -         -         -     -     -      polic
 AppRole            patch/status     -         -         -     -     -      policy         -         yes         -       -
 AppRole            apply/status     -         -         -     -     -      policy         -         yes         -       -
 
+AppRoleAssignment  get+list         yes       yes       yes   yes   yes    yes            yes       yes         yes     -
 AppRoleAssignment  create           -         yes       -     -     yes    yes            yes       -           -       -
 AppRoleAssignment  update           -         yes       -     -     yes    yes            yes       -           -       -
 AppRoleAssignment  patch            -         yes       -     -     yes    yes            yes       -           -       -
@@ -72,6 +77,7 @@ AppRoleAssignment  update/status    -         -         -     -     -      polic
 AppRoleAssignment  patch/status     -         -         -     -     -      policy         -         yes         -       -
 AppRoleAssignment  apply/status     -         -         -     -     -      policy         -         yes         -       -
 
+TokenRevocation    get+list         -         -         yes   yes   yes    yes            yes       -           -       -
 TokenRevocation    create           -         -         -     -     -      yes            yes       -           -       -
 TokenRevocation    update           -         -         -     -     -      yes            yes       -           -       -
 TokenRevocation    patch            -         -         -     -     -      yes            yes       -           -       -
@@ -118,7 +124,7 @@ func TestAccessMatrix(t *testing.T) {
 	}
 }
 
-// readMatrix returns the names of the columns, and the rows with kind and write first.
+// readMatrix returns the names of the columns, and the rows with kind and verb first.
 func readMatrix(t *testing.T) (columns []string, rows [][]string) {
 	t.Helper()
 	for line := range strings.Lines(matrix) {
@@ -136,7 +142,7 @@ func readMatrix(t *testing.T) (columns []string, rows [][]string) {
 	return columns, rows
 }
 
-// outcome has a person do one write, to an object of its own, and says as the matrix
+// outcome has a person do one thing, with an object of its own, and says as the matrix
 // does what became of it.
 func outcome(t *testing.T, by client.Client, way, kind, ns string) string {
 	t.Helper()
@@ -144,7 +150,7 @@ func outcome(t *testing.T, by client.Client, way, kind, ns string) string {
 	if way != "create" && way != "apply" {
 		create(t, o)
 	}
-	err := write(t, by, way, o)
+	err := do(t, by, way, o)
 	switch {
 	case err == nil:
 		return "yes"

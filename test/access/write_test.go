@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,12 +16,12 @@ const fieldOwner = "kubectl"
 // changed is a status that any kind may have.
 var changed = spec{"observedGeneration": int64(7)}
 
-// write does one write in one of the ways that the API server has, as kubectl would.
+// do does one thing in one of the ways that the API server has, as kubectl would.
 // Where the controller was quicker it is done again, to the newer object.
-func write(t *testing.T, by client.Client, way string, o *unstructured.Unstructured) error {
+func do(t *testing.T, by client.Client, way string, o *unstructured.Unstructured) error {
 	t.Helper()
 	for {
-		err := writeOnce(t, by, way, o.DeepCopy())
+		err := doOnce(t, by, way, o.DeepCopy())
 		if !apierrors.IsConflict(err) {
 			return err
 		}
@@ -28,9 +29,13 @@ func write(t *testing.T, by client.Client, way string, o *unstructured.Unstructu
 	}
 }
 
-func writeOnce(t *testing.T, by client.Client, way string, o *unstructured.Unstructured) error {
+func doOnce(t *testing.T, by client.Client, way string, o *unstructured.Unstructured) error {
 	t.Helper()
 	switch way {
+	case "get+list":
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(o.GroupVersionKind())
+		return cmp.Or(by.Get(t.Context(), client.ObjectKeyFromObject(o), o), by.List(t.Context(), list, client.InNamespace(o.GetNamespace())))
 	case "create":
 		return by.Create(t.Context(), o)
 	case "update":
@@ -54,7 +59,7 @@ func writeOnce(t *testing.T, by client.Client, way string, o *unstructured.Unstr
 		only.Object = map[string]any{"apiVersion": o.GetAPIVersion(), "kind": o.GetKind(), "metadata": only.Object["metadata"], "status": changed}
 		return by.Status().Apply(t.Context(), client.ApplyConfigurationFromUnstructured(only), client.FieldOwner(fieldOwner), client.ForceOwnership)
 	}
-	t.Fatalf("%q is no write", way)
+	t.Fatalf("%q is no verb", way)
 	return nil
 }
 
