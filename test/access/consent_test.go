@@ -46,7 +46,7 @@ func newStory(t *testing.T, decision string) story {
 		create(t, object("AppRoleAssignment", s.orders, "yes", s.decides("Approved", spec{"clientRef": spec{"namespace": s.shop, "name": "checkout"}})))
 		create(t, object("AppRoleAssignment", s.orders, "no", s.decides("Denied", spec{"clientSelector": spec{"namespaceSelector": inShop}})))
 	}
-	s.checkout = s.client()
+	s.checkout = s.client("checkout")
 	if err := s.mallory.Create(t.Context(), s.checkout.DeepCopy()); err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +59,8 @@ func (s story) decides(decision string, subject spec) spec {
 	return out
 }
 
-func (s story) client() *unstructured.Unstructured {
-	return object("OAuthClient", s.shop, "checkout", spec{
+func (s story) client(name string) *unstructured.Unstructured {
+	return object("OAuthClient", s.shop, name, spec{
 		"authentication": spec{"serviceAccounts": []any{spec{"name": "checkout"}}},
 		"roles":          []any{spec{"namespace": s.orders, "name": "orders-read"}, spec{"namespace": s.orders, "name": labelled}},
 	})
@@ -93,14 +93,14 @@ func (s story) stays(t *testing.T, state v1alpha1.RoleState) {
 			}
 		},
 		applies: func(value spec) error {
-			o := s.client()
+			o := s.client("checkout")
 			if value != nil {
 				o.Object["metadata"].(spec)["labels"] = value
 			}
 			return apply(t, s.mallory, o)
 		},
 		recreates: func(value spec) error {
-			o := s.client()
+			o := s.client("checkout")
 			if value != nil {
 				o.Object["metadata"].(spec)["labels"] = value
 			}
@@ -191,6 +191,13 @@ func TestRefusesADenialThatTheDeniedLabelAway(t *testing.T) {
 		}
 	}
 	s.stays(t, v1alpha1.RoleDenied)
+
+	// Nor does another client of hers have what the namespace is denied.
+	s.checkout = s.client("checkout-2")
+	if err := s.mallory.Create(t.Context(), s.checkout.DeepCopy()); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitStates(t, v1alpha1.RoleDenied, v1alpha1.RolePending)
 }
 
 // An owner cannot make a denial that its subject could label away.
