@@ -33,8 +33,9 @@ const issuerName = "https://lanyard-issuer.lanyard-system.svc"
 
 // issuer is one that runs.
 type issuer struct {
-	// address is where it listens, ca the file with the CA of its certificate.
-	address, ca string
+	// address is where it listens, ca the file with the CA of its certificate, log the
+	// one that it logs to.
+	address, ca, log string
 }
 
 // flags lead kubectl-lanyard to it, as they do beside kubectl port-forward.
@@ -46,7 +47,7 @@ func (i *issuer) flags(args ...string) []string {
 func startIssuer(t *testing.T) *issuer {
 	t.Helper()
 	dir := t.TempDir()
-	i := &issuer{address: freePort(t), ca: filepath.Join(dir, "tls.crt")}
+	i := &issuer{address: freePort(t), ca: filepath.Join(dir, "tls.crt"), log: filepath.Join(dir, "issuer.log")}
 	ops := freePort(t)
 	writeServingCertificate(t, dir)
 	path := filepath.Join(filepath.Dir(binary), "issuer")
@@ -59,13 +60,16 @@ func startIssuer(t *testing.T) *issuer {
 		"--kubeconfig="+env.Kubeconfig(t, "system:serviceaccount:lanyard-system:lanyard-issuer", testenv.ControllerGroups()...),
 		"--issuer-url="+issuerName, "--listen="+i.address, "--ops-listen="+ops, "--shutdown-delay=0s",
 		"--tls-cert="+i.ca, "--tls-key="+filepath.Join(dir, "tls.key"))
-	log := &strings.Builder{}
+	log, err := os.Create(i.log)
+	check(t, err)
+	defer log.Close()
 	cmd.Stderr = log
 	check(t, cmd.Start())
 	t.Cleanup(func() {
 		check(t, cmd.Process.Signal(syscall.SIGTERM))
 		if err := cmd.Wait(); err != nil || t.Failed() {
-			t.Logf("the issuer ended with %v:\n%s", err, log)
+			text, _ := os.ReadFile(i.log) // it only helps
+			t.Logf("the issuer ended with %v:\n%s", err, text)
 		}
 	})
 	testenv.Eventually(t, func(ctx context.Context) error { return serves(ctx, "http://"+ops+"/readyz") })

@@ -40,20 +40,6 @@ func (w *world) decide(t *testing.T, name string, decision v1alpha1.Decision, ex
 	return a
 }
 
-func (w *world) pod(t *testing.T, name, account string) *corev1.Pod {
-	t.Helper()
-	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: account}}
-	if err := client.IgnoreAlreadyExists(env.Client.Create(t.Context(), sa)); err != nil {
-		t.Fatal(err)
-	}
-	p := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: name},
-		Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "app", Image: "app"}}},
-	}
-	create(t, p)
-	return p
-}
-
 func remove(t *testing.T, o client.Object) {
 	t.Helper()
 	if err := env.Client.Delete(t.Context(), o, client.GracePeriodSeconds(0)); err != nil {
@@ -68,7 +54,7 @@ func TestWhy(t *testing.T) {
 	why := func(args ...string) outcome { return run(t, admin, append([]string{"why"}, args...)...) }
 
 	why(client, resource).exits(t, 1).golden(t, "why-pending")
-	w.pod(t, "checkout-1", "checkout")
+	w.pod(t, "checkout", "checkout-1")
 	denial := w.decide(t, "not-checkout", v1alpha1.DecisionDenied, nil)
 	why(client, resource).exits(t, 1).golden(t, "why-denied")
 	remove(t, denial)
@@ -153,7 +139,7 @@ func TestWhy(t *testing.T) {
 func TestWhyToldToThoseWhoMayNotReadAll(t *testing.T) {
 	w := newWorld(t, "why-unseen")
 	client, resource := w.shop+"/checkout", "api://"+w.orders
-	w.pod(t, "checkout-1", "checkout")
+	w.pod(t, "checkout", "checkout-1")
 
 	run(t, w.carol, "why", client, resource).exits(t, 1).golden(t, "why-unseen-pending")
 	w.decide(t, "checkout-reads-orders", v1alpha1.DecisionApproved, nil)

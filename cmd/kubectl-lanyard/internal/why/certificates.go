@@ -33,13 +33,13 @@ func (w *world) bestPin(known *registry.Registry, now time.Time) rules.Peer {
 // prove the client now. peer, if it is given, is judged alone.
 func (w *world) certificateCredentials(known *registry.Registry, q *question, peer rules.Peer, now time.Time) (all []Credential) {
 	allowed := w.client.Spec.Authentication.Certificate
-	if allowed == nil {
+	if allowed == nil || !q.may(oauth.AuthPrivateKeyJWT) && !q.byTLS() {
 		return nil
 	}
 	if need := w.unseen[theCertificates]; need != "" {
 		return []Credential{{Name: "certificate", Verdict: Unknown, Message: couldNotLook(need)}}
 	}
-	if q.peerGiven() && !peer.IsZero() {
+	if q.peerGiven() && !peer.IsZero() && q.byTLS() {
 		all = append(all, w.shown(known, peer, now))
 	}
 	for _, cc := range w.certificates {
@@ -113,12 +113,12 @@ func (w *world) pinCredential(known *registry.Registry, name string, pin *v1alph
 	certificates := known.Certificates(w.client)
 	peer := rules.Peer{Thumbprint: pin.Thumbprint}
 	what := fmt.Sprintf("pin %s (%s) ", pin.Thumbprint, pin.State)
-	if method, match, ok := rules.CertificateMethod(w.client, certificates, peer, now); ok && !q.peerGiven() {
+	if method, match, ok := rules.CertificateMethod(w.client, certificates, peer, now); ok && !q.peerGiven() && q.byTLS() {
 		c = works(c, method, match)
 		c.Message = what + "works " + c.Message
 		return c
 	}
-	if signing, ok := rules.AssertionPin(w.client, certificates, rules.KeyHint{X5TS256: pin.Thumbprint}, now); ok && w.signs() && q.grantType != oauth.GrantTLSClientAuth {
+	if signing, ok := rules.AssertionPin(w.client, certificates, rules.KeyHint{X5TS256: pin.Thumbprint}, now); ok && w.signs() && q.may(oauth.AuthPrivateKeyJWT) {
 		c = works(c, oauth.AuthPrivateKeyJWT, rules.Match{Ends: signing.Ends})
 		c.Message, c.pin = what+"works "+c.Message, signing.Thumbprint
 		return c

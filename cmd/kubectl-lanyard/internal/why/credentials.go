@@ -3,6 +3,7 @@ package why
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -35,22 +36,24 @@ type Credential struct {
 // credentials are all that the client lists, in the order in which a workload would try
 // them. peer is the certificate of the connection.
 func (w *world) credentials(ctx context.Context, known *registry.Registry, q *question, peer rules.Peer, now time.Time) (all []Credential) {
-	if q.grantType != oauth.GrantTLSClientAuth {
+	if q.may(oauth.AuthPrivateKeyJWT) {
 		for _, listed := range w.client.Spec.Authentication.ServiceAccounts {
 			if q.serviceAccount == "" || q.serviceAccount == listed.Name {
 				all = append(all, w.accountCredential(ctx, q, listed, now))
 			}
 		}
-		if q.pod != "" || q.serviceAccount != "" {
-			if len(all) == 0 {
-				all = append(all, no("serviceAccount "+q.serviceAccount, reasonSentence("service_account_not_listed")))
-			}
-			return all
+	}
+	if q.pod != "" || q.serviceAccount != "" {
+		if len(all) == 0 {
+			all = append(all, no("serviceAccount "+q.serviceAccount, reasonSentence("service_account_not_listed")))
 		}
+		return all
 	}
 	all = append(all, w.certificateCredentials(known, q, peer, now)...)
-	if credential := w.client.Spec.Authentication.ClientSecret; credential != nil && q.grantType != oauth.GrantTLSClientAuth {
-		all = append(all, w.secretCredential(credential, now))
+	if credential := w.client.Spec.Authentication.ClientSecret; credential != nil {
+		if method := oauth.AuthMethod(credential.Methods[0]); q.may(method) || q.may(q.method) && slices.Contains(credential.Methods, v1alpha1.ClientSecretMethod(q.method)) {
+			all = append(all, w.secretCredential(credential, now))
+		}
 	}
 	if len(all) == 0 {
 		all = append(all, no("nothing", "the client's spec.authentication lists no way that works with this grant; list a service account or the methods of its certificates"))

@@ -133,7 +133,7 @@ func choose(r *Report, all []Credential, q *question) Credential {
 	r.Credentials = all
 	rank := func(c Credential) int {
 		switch {
-		case c.Verdict == Passed && (q.method == "" || c.method == q.method) && (q.peer.IsZero() || q.pod+q.serviceAccount != "" || c.shows == q.peer.Thumbprint):
+		case c.Verdict == Passed && (q.peer.IsZero() || q.pod+q.serviceAccount != "" || c.shows == q.peer.Thumbprint):
 			return 0
 		case c.Verdict == Passed:
 			return 1

@@ -33,8 +33,19 @@ type question struct {
 	dpop, withoutProof bool
 	// pod or serviceAccount, if set, says whose token the workload sends.
 	pod, serviceAccount string
-	// method that authenticated, where that is known; empty: whichever works.
+	// method by which the client authenticates; empty: whichever works.
 	method oauth.AuthMethod
+}
+
+// may says whether the client may be asked to authenticate by a method.
+func (q *question) may(method oauth.AuthMethod) bool {
+	tls := method == oauth.AuthTLSClient || method == oauth.AuthSelfSignedTLSClient
+	return (q.method == "" || q.method == method) && (tls || q.grantType != oauth.GrantTLSClientAuth)
+}
+
+// byTLS says whether the certificate of the connection may authenticate.
+func (q *question) byTLS() bool {
+	return q.may(oauth.AuthTLSClient) || q.may(oauth.AuthSelfSignedTLSClient)
 }
 
 // byIdentifier says whether the resource is named by its identifier: a URI has a colon,

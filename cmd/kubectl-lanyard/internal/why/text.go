@@ -167,7 +167,7 @@ func (p printer) logged(w io.Writer, l *Logged, now time.Time) {
 	} else {
 		row("answered", fmt.Sprintf("HTTP %d", l.Status))
 	}
-	row("reason", join(l.Reason, l.Explanation))
+	row("reason", strings.TrimSuffix(l.Reason+": "+l.Explanation, ": "))
 	row("cause", l.Cause)
 	claimed := ""
 	if l.ClientID != "" && l.AuthMethod == "" {

@@ -59,6 +59,9 @@ func (l *Logged) question(key types.NamespacedName, resource string) *question {
 	if l.Namespace == key.Namespace {
 		q.pod, q.serviceAccount = l.Pod, l.ServiceAccount
 	}
+	if q.method == "" && l.Reason == "certificate_not_pinned_or_method_not_listed" {
+		q.method = oauth.AuthTLSClient
+	}
 	if l.Refusal != nil {
 		q.withoutProof = l.Refusal.Number == int(oauth.ErrDPoPRequired)
 	}
@@ -151,7 +154,7 @@ func (f *flags) searchPods(ctx context.Context, s *cli.Session) (found []*Logged
 	if err := api.List(ctx, &pods, client.InNamespace(s.LanyardNamespace), client.MatchingLabels{"app.kubernetes.io/name": issuerLabel}); err != nil {
 		return nil, "", f.unreadable("list pods", s.LanyardNamespace, err)
 	}
-	where = fmt.Sprintf("the logs of %d pods in namespace %s of the last %s", len(pods.Items), s.LanyardNamespace, f.since)
+	where = fmt.Sprintf("the logs of the issuer's pods in namespace %s (%d pods) in the last %s", s.LanyardNamespace, len(pods.Items), f.since)
 	ctx, cancel := context.WithTimeout(ctx, logTimeout)
 	defer cancel()
 	var mu sync.Mutex

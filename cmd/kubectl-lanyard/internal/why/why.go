@@ -20,6 +20,8 @@ type flags struct {
 	output         cli.Output
 	scope          string
 	cert           string
+	noCert         bool
+	authMethod     string
 	pod            string
 	serviceAccount string
 	grantType      string
@@ -57,15 +59,28 @@ func New(s *cli.Session) *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&f.scope, "scope", "", "ask for these roles only: values, or a whole scope (default: every role that is granted)")
 	flags.StringVar(&f.cert, "cert", "", "file with the certificate that the workload shows, - for standard input (default: the client's pin that lasts longest)")
+	flags.BoolVar(&f.noCert, "no-cert", false, "the workload shows no certificate")
+	flags.StringVar(&f.authMethod, "auth-method", "", "how the client authenticates, such as tls_client_auth or private_key_jwt (default: the first way that works)")
 	flags.StringVar(&f.pod, "pod", "", "the client authenticates with the token of this pod")
 	flags.StringVar(&f.serviceAccount, "service-account", "", "the client authenticates with a token of this service account")
 	flags.StringVar(&f.grantType, "grant-type", string(oauth.GrantClientCredentials), "the grant_type of the request")
 	flags.StringVar(&f.tokenType, "token-type", "", "the token_type of the request: Bearer or mtls_pop")
-	flags.BoolVar(&f.dpop, "dpop", false, "the request carries a DPoP proof (default for clients with tokenBinding DPoP)")
+	flags.BoolVar(&f.dpop, "dpop", false, "the request carries a DPoP proof; --dpop=false: none (default: as the client's tokenBinding wants it)")
 	flags.StringVar(&f.clusterDomain, "cluster-domain", "cluster.local", "the cluster's DNS domain, as the issuer has it")
 	flags.StringVar(&f.trace, "trace", "", "explain the request with this trace_id or correlation_id, from the issuer's log")
 	flags.StringVar(&f.log, "log", "", "with --trace: file with the issuer's log, - for standard input (default: the logs of its pods)")
 	flags.DurationVar(&f.since, "since", time.Hour, "with --trace: how far back to look in the logs of the pods")
+	c.MarkFlagsMutuallyExclusive("cert", "no-cert")
+	c.MarkFlagsMutuallyExclusive("pod", "service-account")
+	for _, other := range []string{"scope", "cert", "no-cert", "auth-method", "pod", "service-account", "grant-type", "token-type", "dpop"} {
+		c.MarkFlagsMutuallyExclusive("trace", other) // the log says them
+	}
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 0 && f.trace == "" {
+			return s.CompleteNames(c, "OAuthClient", "")
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
 	return c
 }
 
@@ -83,8 +98,9 @@ func (f *flags) args(args []string) error {
 func (f *flags) question(s *cli.Session, args []string) (*question, error) {
 	q := &question{
 		resource: args[1], scope: f.scope, dpop: f.dpop, pod: f.pod, serviceAccount: f.serviceAccount,
-		grantType: oauth.GrantType(f.grantType), tokenType: oauth.TokenType(f.tokenType),
+		grantType: oauth.GrantType(f.grantType), tokenType: oauth.TokenType(f.tokenType), method: oauth.AuthMethod(f.authMethod),
 	}
+	methods := []oauth.AuthMethod{"", oauth.AuthPrivateKeyJWT, oauth.AuthTLSClient, oauth.AuthSelfSignedTLSClient, oauth.AuthClientSecretBasic, oauth.AuthClientSecretPost}
 	grants := []oauth.GrantType{oauth.GrantClientCredentials, oauth.GrantTLSClientAuth}
 	types := []oauth.TokenType{"", oauth.TokenBearer, oauth.TokenMTLSPoP}
 	switch {
@@ -92,6 +108,8 @@ func (f *flags) question(s *cli.Session, args []string) (*question, error) {
 		return nil, fmt.Errorf("--grant-type=%s is not served; use %s or %s", q.grantType, grants[0], grants[1])
 	case !slices.Contains(types, q.tokenType):
 		return nil, fmt.Errorf("--token-type=%s is not served; leave it out, or use %s or %s", q.tokenType, types[1], types[2])
+	case !slices.Contains(methods, q.method):
+		return nil, fmt.Errorf("--auth-method=%s is not served; leave it out, or use one of %q", q.method, methods[1:])
 	case q.resource == "":
 		return nil, errors.New("RESOURCE is empty; write its identifier, such as api://orders, or its name")
 	}
@@ -99,6 +117,7 @@ func (f *flags) question(s *cli.Session, args []string) (*question, error) {
 	if q.client, err = s.Object(args[0]); err != nil {
 		return nil, err
 	}
+	q.exact = f.noCert
 	if f.cert != "" {
 		q.peer, err = readPeer(f.cert, s.In)
 	}
@@ -116,6 +135,8 @@ func (f *flags) run(c *cobra.Command, s *cli.Session, args []string) error {
 		q, logged, err = f.traced(c.Context(), s, strings.Join(args, ""))
 	} else if q, err = f.question(s, args); err != nil {
 		return cli.Usage(c, err)
+	} else {
+		q.withoutProof = c.Flags().Changed("dpop") && !f.dpop
 	}
 	if err != nil {
 		return err

@@ -1,0 +1,114 @@
+package plugin
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// kubelet is as much of a node as the API server needs to fetch a pod's log.
+func kubelet(t *testing.T, node, pod, log string) {
+	t.Helper()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/containerLogs/lanyard-system/"+pod+"/issuer" || r.URL.Query().Get("sinceSeconds") == "" {
+			http.Error(w, "nobody asked for "+r.URL.String(), http.StatusNotFound)
+			return
+		}
+		file, err := os.Open(log)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		defer file.Close()
+		io.Copy(w, file)
+	}))
+	t.Cleanup(server.Close)
+	host, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	check(t, err)
+	n, err := strconv.ParseInt(port, 10, 32)
+	check(t, err)
+	o := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}
+	create(t, o)
+	o.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: host}}
+	o.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(n)
+	check(t, env.Client.Status().Update(t.Context(), o))
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "lanyard-system", Name: pod, Labels: map[string]string{"app.kubernetes.io/name": "lanyard-issuer"}},
+		Spec:       corev1.PodSpec{NodeName: node, ServiceAccountName: "lanyard-issuer", Containers: []corev1.Container{{Name: "issuer", Image: "lanyard"}}},
+	}
+	create(t, p)
+	t.Cleanup(func() { // after t.Context()
+		check(t, env.Client.Delete(context.Background(), p, client.GracePeriodSeconds(0)))
+		check(t, env.Client.Delete(context.Background(), o))
+	})
+}
+
+func TestWhyTrace(t *testing.T) {
+	w := newWorld(t, "trace")
+	i := startIssuer(t)
+	admin := env.Kubeconfig(t, "admin", "system:masters")
+	kubelet(t, "node-of-the-issuer", "lanyard-issuer-0", i.log)
+	w.pod(t, "checkout", "checkout-1")
+	cert, key := w.pair(t)
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {w.resource.Spec.Identifier + "/.default"}, "client_id": {w.shop + "/checkout"}}
+	ask := func(cert, key string, form url.Values) string {
+		t.Helper()
+		a, err := i.ask(t.Context(), cert, key, form)
+		check(t, err)
+		if a.number() == 0 {
+			t.Fatal("it was not refused")
+		}
+		return a.TraceID
+	}
+	// What is printed has the ids in it.
+	golden := func(o outcome, id, name string) {
+		t.Helper()
+		for n := range o.args {
+			o.args[n] = strings.NewReplacer(id, "<id>", i.log, "<log>").Replace(o.args[n])
+		}
+		o.stdout = strings.ReplaceAll(o.stdout, id, "<id>")
+		o.golden(t, name)
+	}
+
+	pending := ask(cert, key, form)
+	golden(run(t, admin, "why", "--trace", pending).exits(t, 1), pending, "why-trace-pending")
+	w.approve(t)
+	golden(run(t, admin, "why", "--trace", pending).succeeds(t), pending, "why-trace-granted-since")
+
+	assertion := w.assertion(t, "checkout", "checkout-1")
+	remove(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: "checkout-1"}})
+	form.Set("client_assertion", assertion)
+	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+	gone := ""
+	for gone == "" { // until the issuer has heard of it
+		a, err := i.ask(t.Context(), cert, key, form)
+		check(t, err)
+		if a.number() == 20001 {
+			gone = a.TraceID
+		}
+	}
+	o := run(t, admin, "why", "--trace", gone, "--log", i.log).exits(t, 1).says(t, "pod_gone")
+	golden(o, gone, "why-trace-pod-gone")
+
+	log, err := os.ReadFile(i.log)
+	check(t, err)
+	runWith(t, []string{"KUBECONFIG=" + w.carol}, string(log), "why", "--trace", gone, "--log", "-").exits(t, 1).says(t, "pod_gone")
+	golden(run(t, w.carol, "why", "--trace", gone).exits(t, 1), gone, "why-trace-forbidden")
+	run(t, admin, "why", "--trace", "0000").exits(t, 1).golden(t, "why-trace-unknown")
+
+	stranger := ask("", "", url.Values{"grant_type": {"client_credentials"}, "client_id": {"\x1b[2Jnobody"}, "client_assertion": {"x"}, "client_assertion_type": form["client_assertion_type"]})
+	if o := run(t, admin, "why", "--trace", stranger).exits(t, 1); strings.Contains(o.text(), "\x1b") {
+		t.Errorf("a stranger's control characters reach the terminal: %q", o.text())
+	}
+}
