@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -113,10 +114,10 @@ func (w *world) assertion(t *testing.T, account, pod string) string {
 
 // trial is a request in two forms: as a workload sends it, and as a person asks about it.
 type trial struct {
-	// By is how the client proves itself: the certificate of the connection, or a pod's
-	// token.
+	// byCertificate says that the certificate of the connection proves the client; else a
+	// pod's token does.
 	byCertificate bool
-	certificate   string // own, other or none
+	certificate   string // own, other, or empty for none
 	form          url.Values
 	args          []string
 }
@@ -145,9 +146,7 @@ func TestWhyAgreesWithTheIssuer(t *testing.T) {
 		t.Helper()
 		form := url.Values{"grant_type": {"client_credentials"}, "scope": {w.resource.Spec.Identifier + "/.default"}, "client_id": {w.shop + "/checkout"}}
 		args := []string{"why", w.shop + "/checkout", w.resource.Spec.Identifier, "-o", "json"}
-		for parameter, values := range tr.form {
-			form[parameter] = values
-		}
+		maps.Copy(form, tr.form)
 		var cert, key string
 		switch tr.certificate {
 		case "own":

@@ -31,7 +31,9 @@ func kubelet(t *testing.T, node, pod, log string) {
 			return
 		}
 		defer file.Close()
-		io.Copy(w, file)
+		if _, err := io.Copy(w, file); err != nil {
+			t.Errorf("the log did not get to the API server: %v", err)
+		}
 	}))
 	t.Cleanup(server.Close)
 	host, port, err := net.SplitHostPort(server.Listener.Addr().String())

@@ -40,6 +40,17 @@ func (w *world) decide(t *testing.T, name string, decision v1alpha1.Decision, ex
 	return a
 }
 
+// pod makes a pod of a service account, and the account.
+func (w *world) pod(t *testing.T, account, name string) {
+	t.Helper()
+	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: account}}
+	check(t, client.IgnoreAlreadyExists(env.Client.Create(t.Context(), sa)))
+	create(t, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: name},
+		Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+	})
+}
+
 func remove(t *testing.T, o client.Object) {
 	t.Helper()
 	if err := env.Client.Delete(t.Context(), o, client.GracePeriodSeconds(0)); err != nil {
