@@ -75,6 +75,17 @@ func (i *issuer) check(t *testing.T) {
 		run(t, w.vera, "check", "-n", w.shop).succeeds(t).says(t, "cannot be reached from here").says(t, "port-forward")
 		run(t, w.vera, "check", "-n", w.shop, "--issuer", issuerName).exits(t, 1).says(t, "× address")
 	})
+	t.Run("while the webhooks are down", func(t *testing.T) {
+		env.Controller.Kill()
+		defer func() { check(t, env.Controller.Start(t.Context())) }()
+		o := run(t, admin, i.flags("check", "-n", w.shop)...).exits(t, 1)
+		o.says(t, "× address of the webhooks").says(t, "× admission answers: the API server cannot ask the webhooks").says(t, "Lanyard is not healthy.")
+	})
+	t.Run("without the policies", func(t *testing.T) {
+		env.Kubectl(t, "delete", "-f", "config/policies/who-decided.yaml")
+		defer env.Kubectl(t, "apply", "-f", "config/policies/who-decided.yaml")
+		run(t, admin, i.flags("check", "-n", w.shop)...).exits(t, 1).says(t, "× policy lanyard-who-decided: there is no ValidatingAdmissionPolicy lanyard-who-decided")
+	})
 	t.Run("before installing", func(t *testing.T) {
 		run(t, admin, "check", "--pre").succeeds(t).says(t, "Lanyard's kinds are installed already")
 		steady(run(t, w.carol, "check", "--pre"), "--pre").exits(t, 1).golden(t, "check-pre")

@@ -22,6 +22,9 @@ func (i *issuer) inspect(t *testing.T) {
 	inspect := func(stdin string, args ...string) outcome {
 		o := runWith(t, []string{"KUBECONFIG=/nonexistent"}, stdin, append([]string{"inspect"}, args...)...)
 		leavesNothing(t, o, strings.TrimSpace(token))
+		if _, signature, _ := strings.Cut(strings.TrimPrefix(token[strings.Index(token, "."):], "."), "."); strings.Contains(o.stdout, strings.TrimSpace(signature)) {
+			t.Error("the signature is shown")
+		}
 		for pattern, as := range map[string]string{
 			`(?m)^(  (?:exp|iat|nbf) +)\d{10}\b`: "$1<seconds>", `(?m)^(  jti +)\S{22}$`: "$1<id>", `(?:[0-9A-F]{2}:){31}[0-9A-F]{2}`: "<fingerprint>",
 		} {

@@ -95,6 +95,7 @@ func (i *issuer) token(t *testing.T) {
 		suspended.Spec.Suspend = true
 		check(t, env.Client.Patch(t.Context(), suspended, client.MergeFrom(w.client)))
 		testenv.Eventually(t, func(context.Context) error {
+			//nolint:contextcheck // the program runs in the test's own
 			if o := run(t, w.carol, full...); o.code != 1 || !strings.Contains(o.stderr, "number 20001") {
 				return fmt.Errorf("it is not refused: %s", o.text())
 			}

@@ -9,15 +9,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/access"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/issuer"
 )
 
 // options are the flags.
 type options struct {
 	output cli.Output
 	pre    bool
-	issuer issuer.Flags
+	issuer access.Flags
 }
 
 // New returns the command.
@@ -90,11 +90,11 @@ func newProbe(ctx context.Context, s *cli.Session, o options) (*probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	access, err := o.issuer.Access(ctx, s, c)
+	where, err := o.issuer.Issuer(ctx, s, c)
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{Client: c, config: config, now: s.Now, namespace: namespace, lanyard: s.LanyardNamespace, access: access}
+	p := &probe{Client: c, config: config, now: s.Now, namespace: namespace, lanyard: s.LanyardNamespace, where: where}
 	p.remember(ctx)
 	return p, nil
 }

@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/access"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/issuer"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 )
@@ -41,8 +41,8 @@ func notLooked() Result { return notSeen("not looked at: the issuer does not ans
 
 func (p *probe) address(context.Context) Result {
 	h, err := p.metadata()
-	if unreachable, is := errors.AsType[*issuer.UnreachableError](err); is {
-		if p.access.Guessed {
+	if unreachable, is := errors.AsType[*access.UnreachableError](err); is {
+		if p.where.Guessed {
 			// A name of the cluster: that it is not known outside is no fault of anybody's.
 			return warn(unreachable.Hint, "%s", unreachable.Found)
 		}
@@ -52,9 +52,9 @@ func (p *probe) address(context.Context) Result {
 		return unclear(err)
 	}
 	if h.Status >= http.StatusInternalServerError {
-		return fail("It is not ready: look at its pods and their log.", "%s answers %d", p.access.URL, h.Status)
+		return fail("It is not ready: look at its pods and their log.", "%s answers %d", p.where.URL, h.Status)
 	}
-	return ok("%s answers", p.access.URL)
+	return ok("%s answers", p.where.URL)
 }
 
 // issuerCertificate judges the certificate that the issuer shows, or where it cannot be
@@ -91,14 +91,14 @@ func (p *probe) discovery(context.Context) Result {
 	if err != nil {
 		return notLooked()
 	}
-	return judgeMetadata(h.Status, h.Body, p.access.URL)
+	return judgeMetadata(h.Status, h.Body, p.where.URL)
 }
 
 func judgeMetadata(status int, body []byte, url string) Result {
 	const hint = "Is --issuer right, and does the issuer's --issuer-url say the same?"
 	var m metadata
 	if err := json.Unmarshal(body, &m); err != nil || status != http.StatusOK {
-		return fail(hint, "what answers at %s is no issuer: it says %d at %s", url, status, issuer.MetadataPath)
+		return fail(hint, "what answers at %s is no issuer: it says %d at %s", url, status, access.MetadataPath)
 	}
 	if m.Issuer != url {
 		return fail(hint, "the issuer calls itself %q and not %q (RFC 8414 section 3.3); clients and APIs compare the two", m.Issuer, url)
@@ -118,7 +118,7 @@ func (p *probe) tokenEndpoint(ctx context.Context) Result {
 	if _, err := p.metadata(); err != nil {
 		return notLooked()
 	}
-	answer, err := p.access.Get(ctx, issuer.TokenPath)
+	answer, err := p.where.Get(ctx, access.TokenPath)
 	if err != nil {
 		return unclear(err)
 	}
@@ -128,7 +128,7 @@ func (p *probe) tokenEndpoint(ctx context.Context) Result {
 	if json.Unmarshal(answer.Body, &body) == nil && slices.Contains(body.Codes, oauth.ErrWrongMethod) {
 		return ok("it is there")
 	}
-	return fail("Does a proxy stand before the issuer? It must pass on what is sent there.", "%s answers %d, and not as Lanyard does", issuer.TokenPath, answer.Status)
+	return fail("Does a proxy stand before the issuer? It must pass on what is sent there.", "%s answers %d, and not as Lanyard does", access.TokenPath, answer.Status)
 }
 
 func (p *probe) signingKeys(context.Context) Result {
@@ -148,7 +148,7 @@ func (p *probe) signingKeys(context.Context) Result {
 func judgeKeys(status int, body []byte, announced []jose.Algorithm) Result {
 	const hint = "The controller makes the keys, in Secret " + secretName + "; look at its log and at the events of the Secret."
 	if status != http.StatusOK {
-		return fail(hint, "the issuer answers %d at %s", status, issuer.KeysPath)
+		return fail(hint, "the issuer answers %d at %s", status, access.KeysPath)
 	}
 	keys, err := jose.ParseJWKS(body)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -19,8 +20,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/access"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/issuer"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 )
 
@@ -157,7 +158,7 @@ func TestManifestsOfThisVersion(t *testing.T) {
 
 func TestSkew(t *testing.T) {
 	h := heard{sent: noon, received: noon.Add(2 * time.Second)}
-	h.Answer = issuer.Answer{Header: http.Header{"Date": {noon.Add(11 * time.Second).Format(http.TimeFormat)}}}
+	h.Answer = access.Answer{Header: http.Header{"Date": {noon.Add(11 * time.Second).Format(http.TimeFormat)}}}
 	if d, known := h.skew(); !known || d != 10500*time.Millisecond {
 		t.Errorf("%s, %v", d, known)
 	}
@@ -170,7 +171,7 @@ func TestSkew(t *testing.T) {
 func TestChecksRunAtOnceAndKeepTheirOrder(t *testing.T) {
 	var most, running atomic.Int32
 	var checks []check
-	for _, name := range strings.Fields("a b c d e f g h i j k l m n o p") {
+	for name := range strings.FieldsSeq("a b c d e f g h i j k l m n o p") {
 		checks = append(checks, check{name, func(context.Context) Result {
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
@@ -188,10 +189,26 @@ func TestChecksRunAtOnceAndKeepTheirOrder(t *testing.T) {
 	}
 }
 
+// TestSaysWhatItWaitsFor runs by a clock of its own.
+func TestSaysWhatItWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := check{"slow", func(context.Context) Result { time.Sleep(5 * time.Second); return ok("late") }}
+		quick := check{"quick", func(context.Context) Result { return ok("soon") }}
+		var progress bytes.Buffer
+		run(t.Context(), []section{{"one", []check{quick, slow}}}, &progress)
+		if want := strings.Repeat("still looking at: slow\n", 2); progress.String() != want {
+			t.Errorf("%q, want %q", &progress, want)
+		}
+	})
+}
+
 func TestTextOfAReport(t *testing.T) {
 	r := Report{Healthy: true, Sections: []Section{{"Kinds", []Check{
-		{"a", notSeen("%s a", closedTo)}, {"b", notSeen("%s b", closedTo)}, {"c", ok("fine")},
-		{"d", warn("do this\nand that", "odd \x1b[2J")}, {"e", Result{Verdict: No, Found: "no"}},
+		{"a", notSeen("%s a", closedTo)},
+		{"b", notSeen("%s b", closedTo)},
+		{"c", ok("fine")},
+		{"d", warn("do this\nand that", "odd \x1b[2J")},
+		{"e", Result{Verdict: No, Found: "no"}},
 	}}}}
 	var b bytes.Buffer
 	if err := r.write(&b, func(_ cli.Colour, s string) string { return s }, conclusions(false)); err != nil {

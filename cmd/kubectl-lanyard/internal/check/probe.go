@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/issuer"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/access"
 )
 
 // probe looks. What several checks need is looked at once.
@@ -21,7 +21,7 @@ type probe struct {
 	now    func() time.Time
 	// namespace is the person's, lanyard where Lanyard runs.
 	namespace, lanyard string
-	access             *issuer.Access
+	where              *access.Issuer
 
 	metadata func() (heard, error)
 	keys     func() (heard, error)
@@ -30,7 +30,7 @@ type probe struct {
 
 // heard is an answer over HTTP, and when it came.
 type heard struct {
-	issuer.Answer
+	access.Answer
 
 	sent, received time.Time
 }
@@ -40,11 +40,11 @@ func (p *probe) remember(ctx context.Context) {
 	of := func(path string) func() (heard, error) {
 		return sync.OnceValues(func() (heard, error) {
 			sent := p.now()
-			answer, err := p.access.Get(ctx, path)
+			answer, err := p.where.Get(ctx, path)
 			return heard{answer, sent, p.now()}, err
 		})
 	}
-	p.metadata, p.keys = of(issuer.MetadataPath), of(issuer.KeysPath)
+	p.metadata, p.keys = of(access.MetadataPath), of(access.KeysPath)
 	p.version = sync.OnceValues(func() (heard, error) { return p.askServer(ctx, "/version") })
 }
 
@@ -71,7 +71,7 @@ func (p *probe) askServer(ctx context.Context, path string) (heard, error) {
 		return heard{}, err
 	}
 	defer response.Body.Close() //nolint:errcheck // nothing is written
-	h := heard{Answer: issuer.Answer{Status: response.StatusCode, Header: response.Header}, sent: sent, received: p.now()}
+	h := heard{Answer: access.Answer{Status: response.StatusCode, Header: response.Header}, sent: sent, received: p.now()}
 	if response.StatusCode != http.StatusOK {
 		return h, fmt.Errorf("the API server answers %s at %s", response.Status, path)
 	}

@@ -75,7 +75,7 @@ func (j *Judgement) tokenEndpoint(c jose.Claims, f Facts) {
 
 // assertion judges a client's own assertion (RFC 7523 section 3), as far as that goes
 // without the client's pins.
-func (j *Judgement) assertion(d Decoded, u *jose.Unverified, f Facts) {
+func (j *Judgement) assertion(u *jose.Unverified, f Facts) {
 	j.Findings.add(Note, "it is for a token endpoint, and no API accepts it")
 	if !slices.Contains([]string{"", "JWT", typAssertion}, u.Header.Type) {
 		j.Findings.add(Stands, "typ is %q; it must be JWT, %s, or absent", u.Header.Type, typAssertion)

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/access"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/issuer"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 )
 
@@ -21,7 +21,7 @@ type options struct {
 	output      cli.Output
 	certificate string
 	jwks        string
-	issuer      issuer.Flags
+	issuer      access.Flags
 }
 
 // New returns the command.
@@ -50,6 +50,7 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	o.output.AddFlag(c)
 	o.issuer.Add(c)
+	c.Flags().Lookup("issuer").Usage = "URL of the issuer that must have made the token; its keys are fetched, to check the signature"
 	c.Flags().StringVar(&o.certificate, "cert", "", "file with the certificate to be shown with the token, PEM")
 	c.Flags().StringVar(&o.jwks, "jwks", "", "file with the issuer's keys (JWKS), to check the signature without network")
 	c.MarkFlagsMutuallyExclusive("jwks", "issuer")
@@ -150,7 +151,7 @@ func looksLikeMaterial(arg string) bool {
 }
 
 func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := os.Open(name) //nolint:gosec // the person's own file
 	if err != nil {
 		if os.IsNotExist(err) {
 			return nil, errors.New("it is neither a file, nor a token, nor a PEM certificate")
@@ -178,22 +179,22 @@ func addKeys(ctx context.Context, s *cli.Session, o options, f Facts) (Facts, er
 		}
 		f.Keys, f.KeysFrom = keys, o.jwks
 	case o.issuer.URL != "":
-		access, err := o.issuer.Access(ctx, s, nil)
+		where, err := o.issuer.Issuer(ctx, s, nil)
 		if err != nil {
 			return f, err
 		}
-		answer, err := access.Get(ctx, issuer.KeysPath)
+		answer, err := where.Get(ctx, access.KeysPath)
 		if err != nil {
 			return f, err
 		}
 		if answer.Status != http.StatusOK {
-			return f, fmt.Errorf("the issuer %s does not show its keys: it answers %d at %s", access.URL, answer.Status, issuer.KeysPath)
+			return f, fmt.Errorf("the issuer %s does not show its keys: it answers %d at %s", where.URL, answer.Status, access.KeysPath)
 		}
 		keys, err := jose.ParseJWKS(answer.Body)
 		if err != nil {
-			return f, fmt.Errorf("the keys of the issuer %s cannot be read: %w", access.URL, err)
+			return f, fmt.Errorf("the keys of the issuer %s cannot be read: %w", where.URL, err)
 		}
-		f.Keys, f.KeysFrom, f.Issuer = keys, access.URL, access.URL
+		f.Keys, f.KeysFrom, f.Issuer = keys, where.URL, where.URL
 	}
 	return f, nil
 }

@@ -83,7 +83,7 @@ func Judge(raw string, f Facts) Judgement {
 	case ServiceAccountToken:
 		j.serviceAccount(d, u, f)
 	case ClientAssertion:
-		j.assertion(d, u, f)
+		j.assertion(u, f)
 	case DPoPProof:
 		j.proof(raw, d, f)
 	case AccessToken, UnknownToken, NoToken:
@@ -114,12 +114,10 @@ func (j *Judgement) access(d Decoded, u *jose.Unverified, f Facts) {
 	}
 	j.Accepted = true
 	j.Conclusion = fmt.Sprintf("The API %s accepts it now%s", u.Claims.Audience[0], with)
-	switch {
-	case f.Keys == nil:
-		j.Conclusion += ", if the signature is right."
-	default:
-		j.Conclusion += "."
+	if f.Keys == nil {
+		j.Conclusion += ", if the signature is right"
 	}
+	j.Conclusion += "."
 }
 
 // signature judges the signature, where there are keys to judge it with.

@@ -29,10 +29,16 @@ func TestAccessTokens(t *testing.T) {
 		want     string
 		accepted bool
 	}{
-		"a good token with its certificate and the keys": {good, Facts{Certificate: client.certificate, Keys: signer.keys(t, "key-1")},
-			"The API api://orders accepts it now, over a connection with this certificate.", true},
-		"a good token alone, without keys": {good, Facts{},
-			"The API api://orders accepts it now, over a connection with that certificate, if the signature is right.", true},
+		"a good token with its certificate and the keys": {
+			good,
+			Facts{Certificate: client.certificate, Keys: signer.keys(t, "key-1")},
+			"The API api://orders accepts it now, over a connection with this certificate.", true,
+		},
+		"a good token alone, without keys": {
+			good,
+			Facts{},
+			"The API api://orders accepts it now, over a connection with that certificate, if the signature is right.", true,
+		},
 		"without keys it says that the signature was not checked": {good, Facts{}, "the signature was not checked", true},
 		"another certificate":            {good, Facts{Certificate: thief.certificate}, "do not belong together", false},
 		"a key of another issuer":        {good, Facts{Keys: thief.keys(t, "key-1")}, "signature does not verify", false},

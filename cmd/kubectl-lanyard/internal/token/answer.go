@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/access"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/inspect"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/issuer"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 )
@@ -22,7 +22,7 @@ type granted struct {
 }
 
 // read reads the issuer's answer. client and resource are for what to do next.
-func read(a issuer.Answer, client, resource string) (granted, error) {
+func read(a access.Answer, client, resource string) (granted, error) {
 	var body struct {
 		AccessToken   string         `json:"access_token"`
 		Error         string         `json:"error"`

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/access"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/issuer"
 )
 
 // options are the flags.
@@ -31,7 +31,7 @@ type options struct {
 	pod            string
 	certificate    string
 	key            string
-	issuer         issuer.Flags
+	issuer         access.Flags
 }
 
 // New returns the command.
@@ -81,11 +81,11 @@ func run(ctx context.Context, s *cli.Session, o options, arg string) error {
 	if err != nil {
 		return err
 	}
-	access, err := o.issuer.Access(ctx, s, c)
+	where, err := o.issuer.Issuer(ctx, s, c)
 	if err != nil {
 		return err
 	}
-	a := asker{c, s, o, access}
+	a := asker{c, s, o, where}
 	object, err := a.client(ctx, name, certificate != nil)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ type asker struct {
 	client.Client
 	session *cli.Session
 	options options
-	access  *issuer.Access
+	issuer  *access.Issuer
 }
 
 // client reads the client, and says whether a certificate is missing.
@@ -156,7 +156,7 @@ func (a asker) assertion(ctx context.Context, c *v1alpha1.OAuthClient) (assertio
 		return "", "", err
 	}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		Audiences: []string{a.access.URL}, ExpirationSeconds: new(int64(life(c).Seconds())),
+		Audiences: []string{a.issuer.URL}, ExpirationSeconds: new(int64(life(c).Seconds())),
 	}}
 	pod := a.options.pod
 	if pod == "" && account.BoundTo != v1alpha1.BoundToAny {
@@ -205,12 +205,12 @@ func (a asker) livingPod(ctx context.Context, namespace, account string) (string
 // token asks the issuer.
 func (a asker) token(ctx context.Context, c *v1alpha1.OAuthClient, assertion string, certificate *tls.Certificate) (granted, error) {
 	body := form(c, a.options.resource, a.options.scopes, assertion).Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.access.URL+issuer.TokenPath, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.issuer.URL+access.TokenPath, strings.NewReader(body))
 	if err != nil {
 		return granted{}, err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := a.access.Do(r, certificate)
+	answer, err := a.issuer.Do(r, certificate)
 	if err != nil {
 		return granted{}, err
 	}

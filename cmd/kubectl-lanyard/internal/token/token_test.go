@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
-	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/issuer"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/access"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -170,7 +170,7 @@ func TestReadAnswer(t *testing.T) {
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
-			g, err := read(issuer.Answer{Status: http.StatusBadRequest, Body: []byte(test.body)}, "shop/checkout", "api://orders")
+			g, err := read(access.Answer{Status: http.StatusBadRequest, Body: []byte(test.body)}, "shop/checkout", "api://orders")
 			if (err == nil) != (test.want == nil) || (err == nil) != (g.token != "") {
 				t.Fatalf("%v, %v", g, err)
 			}

@@ -1,6 +1,6 @@
-// Package issuer reaches the issuer from where a person sits: inside of the cluster,
+// Package access reaches the issuer from where a person sits: inside of the cluster,
 // or outside of it through kubectl port-forward.
-package issuer
+package access
 
 import (
 	"context"
@@ -57,8 +57,8 @@ func (f *Flags) Add(c *cobra.Command) {
 	c.Flags().StringVar(&f.ConnectTo, "connect-to", "", "HOST:PORT to connect to in place of the issuer's, such as that of kubectl port-forward")
 }
 
-// Access is an issuer that can be asked.
-type Access struct {
+// Issuer is an issuer that can be asked.
+type Issuer struct {
 	// URL is its identifier.
 	URL string
 	// Guessed says that nobody gave the URL, and that it leads nowhere outside of the
@@ -70,10 +70,10 @@ type Access struct {
 	roots     *x509.CertPool // nil: those of the machine
 }
 
-// Access finds the issuer. c reads the Deployment where nothing else says the URL; nil
+// Issuer finds the issuer. c reads the Deployment where nothing else says the URL; nil
 // where that is not wanted.
-func (f Flags) Access(ctx context.Context, s *cli.Session, c client.Reader) (*Access, error) {
-	a := &Access{URL: f.URL, namespace: s.LanyardNamespace, connectTo: f.ConnectTo}
+func (f Flags) Issuer(ctx context.Context, s *cli.Session, c client.Reader) (*Issuer, error) {
+	a := &Issuer{URL: f.URL, namespace: s.LanyardNamespace, connectTo: f.ConnectTo}
 	if a.URL == "" {
 		a.URL = s.Getenv("LANYARD_ISSUER")
 	}
@@ -100,7 +100,7 @@ func (f Flags) Access(ctx context.Context, s *cli.Session, c client.Reader) (*Ac
 	if file == "" {
 		return a, nil
 	}
-	data, err := os.ReadFile(file)
+	data, err := os.ReadFile(file) //nolint:gosec // the person's own file
 	if err != nil {
 		return nil, fmt.Errorf("--issuer-ca: %w", err)
 	}
@@ -138,7 +138,7 @@ type Answer struct {
 
 // Do sends a request, over a connection of its own with certificate; nil: without one.
 // It follows no redirect. An error says what to do to reach the issuer.
-func (a *Access) Do(r *http.Request, certificate *tls.Certificate) (Answer, error) {
+func (a *Issuer) Do(r *http.Request, certificate *tls.Certificate) (Answer, error) {
 	config := &tls.Config{RootCAs: a.roots, MinVersion: tls.VersionTLS12}
 	if certificate != nil {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil }
@@ -168,7 +168,7 @@ func (a *Access) Do(r *http.Request, certificate *tls.Certificate) (Answer, erro
 }
 
 // Get reads a document of the issuer. path begins with a slash.
-func (a *Access) Get(ctx context.Context, path string) (Answer, error) {
+func (a *Issuer) Get(ctx context.Context, path string) (Answer, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL+path, http.NoBody)
 	if err != nil {
 		return Answer{}, err
@@ -188,7 +188,7 @@ type UnreachableError struct {
 func (e *UnreachableError) Error() string { return e.Found + ".\n" + e.Hint }
 
 // explain says what to do where the issuer did not answer.
-func (a *Access) explain(err error) error {
+func (a *Issuer) explain(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without "Post" and the URL
 	}
