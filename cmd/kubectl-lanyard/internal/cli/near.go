@@ -18,7 +18,7 @@ func Near(name string, names []string) []string {
 	var all []candidate
 	for _, n := range names {
 		far := distance(name, n)
-		if far > 2 && far > len(name)/3 && !strings.Contains(n, name) && !strings.Contains(name, n) {
+		if far > max(1, len(name)/3) && !strings.Contains(n, name) && !strings.Contains(name, n) {
 			continue
 		}
 		all = append(all, candidate{n, far})

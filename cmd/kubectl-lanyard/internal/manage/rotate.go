@@ -152,6 +152,7 @@ func (o *rotator) events(ctx context.Context, c client.Client) ([]eventsv1.Event
 func (o *rotator) follow(ctx context.Context, c client.Client, annotation string, before []eventsv1.Event) error {
 	how := fmt.Sprintf("kubectl -n %s get events --field-selector involvedObject.name=%s", o.session.LanyardNamespace, o.secret)
 	var done progress
+	var carried time.Time
 	_, err := o.session.Await(ctx, 2*cli.AwaitPatience, "Lanyard's controller to carry it out", func(ctx context.Context) (bool, error) {
 		m := o.metadata()
 		if err := c.Get(ctx, client.ObjectKeyFromObject(m), m); err != nil {
@@ -164,8 +165,12 @@ func (o *rotator) follow(ctx context.Context, c client.Client, annotation string
 		told := len(done.events)
 		_, waits := m.Annotations[annotation]
 		done = progressOf(waits, before, now)
+		if done.carried && carried.IsZero() {
+			carried = o.session.Now()
+		}
 		// An event comes after what it tells of, and the second after the first.
-		return done.refused || done.carried && told > 0 && told == len(done.events), nil
+		complete := told > 0 && told == len(done.events)
+		return done.refused || done.carried && (complete || o.session.Now().Sub(carried) > eventPatience), nil
 	})
 	if apierrors.IsForbidden(err) {
 		fmt.Fprintf(o.session.Err, "note: you may not see whether it was carried out. See: %s\n", how)
@@ -187,6 +192,9 @@ func (o *rotator) follow(ctx context.Context, c client.Client, annotation string
 	}
 	return nil
 }
+
+// eventPatience is how long the events of what was done may be late.
+const eventPatience = 2 * time.Second
 
 // progress is how far a command is.
 type progress struct {

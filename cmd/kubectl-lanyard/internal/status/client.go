@@ -123,6 +123,7 @@ func reportClient(f clientFacts, now time.Time) clientReport {
 	}
 	r.Problems = append(r.Problems, unbound(c, r.Certificates)...)
 	r.Events = eventsOf(f.events, func(kind, name string) bool { return about[kind+"/"+name] })
+	r.Credentials, r.Certificates, r.Roles, r.Problems = list(r.Credentials), list(r.Certificates), list(r.Roles), list(r.Problems)
 	return r
 }
 
@@ -166,6 +167,7 @@ func certificateOf(cc *v1alpha1.ClientCertificate, now time.Time) certificate {
 			NotBefore: p.NotBefore, NotAfter: p.NotAfter, RetiresAt: p.RetiresAt, Ends: metav1.Time{Time: rules.PinEnds(p)},
 		})
 	}
+	out.Pins = list(out.Pins)
 	return out
 }
 

@@ -92,5 +92,6 @@ func reportOverview(f overviewFacts, now time.Time) overview {
 		role := &f.roles[i]
 		o.Problems = append(o.Problems, amiss("AppRole/"+role.Namespace+"/"+role.Name, role, role.Status.ObservedGeneration, role.Status.Conditions)...)
 	}
+	o.Clients, o.Resources, o.Problems = list(o.Clients), list(o.Resources), list(o.Problems)
 	return o
 }

@@ -105,7 +105,7 @@ func eventsOf(all []corev1.Event, about func(kind, name string) bool) []event {
 	slices.SortStableFunc(out, func(a, b event) int {
 		return cmp.Or(b.Last.Compare(a.Last.Time), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason))
 	})
-	return out[:min(len(out), maxEvents)]
+	return list(out[:min(len(out), maxEvents)])
 }
 
 // last is when an event was last seen: the API has four places for it.
@@ -135,4 +135,12 @@ func life(d *metav1.Duration) string {
 		return ""
 	}
 	return cli.Lifetime(d.Duration)
+}
+
+// list is s, and in JSON [] where it is empty: programs loop over it.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
 }

@@ -114,6 +114,7 @@ func reportResource(f apiFacts, now time.Time) resourceReport {
 	if len(roles) == 0 && p.Spec.Assignment != v1alpha1.AssignmentOptional {
 		r.Problems = append(r.Problems, problem{"", "it has no AppRole, and spec.assignment is Required: nobody can get a token for it; create an AppRole, or set assignment: Optional"})
 	}
+	r.Roles = list(r.Roles)
 	r.add(roles, f, now, "ProtectedResource/"+p.Name)
 	return r
 }
@@ -158,6 +159,7 @@ func (c *consent) add(roles []v1alpha1.AppRole, f apiFacts, now time.Time, also 
 	slices.SortStableFunc(c.Decisions, func(a, b decision) int {
 		return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Clients, b.Clients), strings.Compare(a.Assignment, b.Assignment))
 	})
+	c.Decisions, c.Waiting, c.Problems = list(c.Decisions), list(c.Waiting), list(c.Problems)
 	c.Events = eventsOf(f.events, func(kind, name string) bool { return about[kind+"/"+name] })
 }
 

@@ -1,0 +1,66 @@
+package cli_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
+)
+
+// cutAfter returns what stands behind part and its punctuation.
+func cutAfter(text, part string) (string, string, bool) {
+	before, after, found := strings.Cut(text, part)
+	return before, strings.TrimLeft(after, ",; "), found
+}
+
+func TestSentenceNamesTheRoleThatGivesAPermission(t *testing.T) {
+	forbidden := func(group, resource, verb string) error {
+		return apierrors.NewForbidden(schema.GroupResource{Group: group, Resource: resource}, "x",
+			errors.New(`User "vera" cannot `+verb+` resource "`+resource+`" in API group "`+group+`" in the namespace "shop"`))
+	}
+	tests := map[string]struct {
+		err  error
+		want string // in what is added
+	}{
+		"to see":                       {forbidden("lanyard.dev", "oauthclients", "list"), "lanyard-view"},
+		"to write a client":            {forbidden("lanyard.dev", "oauthclients", "patch"), "lanyard-client-owner"},
+		"to write a certificate":       {forbidden("lanyard.dev", "clientcertificates", "create"), "lanyard-client-owner"},
+		"to decide":                    {forbidden("lanyard.dev", "approleassignments", "create"), "lanyard-resource-owner"},
+		"to write a resource":          {forbidden("lanyard.dev", "protectedresources", "patch"), "lanyard-resource-owner"},
+		"to rotate keys":               {forbidden("", "secrets", "patch"), "cluster administrator"},
+		"of another's kinds: none":     {forbidden("apps", "deployments", "get"), ""},
+		"what a policy refuses: none":  {apierrors.NewForbidden(schema.GroupResource{Group: "lanyard.dev", Resource: "approleassignments"}, "x", errors.New("ValidatingAdmissionPolicy 'lanyard-who-decided' denied request: no")), ""},
+		"what a webhook refuses: none": {apierrors.NewForbidden(schema.GroupResource{}, "", errors.New(`admission webhook "declarations.lanyard.dev" denied the request: taken`)), ""},
+	}
+	for sentence, test := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			added := strings.TrimPrefix(cli.Sentence(test.err), test.err.Error())
+			if (test.want == "") != (added == "") || !strings.Contains(added, test.want) {
+				t.Errorf("to %q is added %q; want %q", test.err, added, test.want)
+			}
+		})
+	}
+}
+
+func TestUsageSaysHowItIsWritten(t *testing.T) {
+	root := &cobra.Command{Use: "kubectl-lanyard", Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl lanyard"}, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}
+	root.AddCommand(&cobra.Command{Use: "approve CLIENT ROLE", Args: cobra.ExactArgs(2), RunE: func(*cobra.Command, []string) error { return nil }})
+	root.SilenceErrors, root.SilenceUsage = true, true
+	cli.MarkUsage(root)
+	for args, want := range map[string]string{
+		"approve":  "write: kubectl lanyard approve CLIENT ROLE",
+		"aprove":   "did you mean approve?",
+		"anything": "there are approve",
+	} {
+		root.SetArgs([]string{args})
+		err := root.Execute()
+		if usage, ok := errors.AsType[*cli.UsageError](err); !ok || !strings.Contains(usage.Error(), want) {
+			t.Errorf("%s: %v; want a UsageError that says %q", args, err, want)
+		}
+	}
+}
