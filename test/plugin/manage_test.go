@@ -1,6 +1,11 @@
 package plugin
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/test/testenv"
+)
 
 func TestSuspend(t *testing.T) {
 	w := newWorld(t, "suspend")
@@ -24,6 +29,15 @@ func TestRotateKeys(t *testing.T) {
 	run(t, admin, "rotate", "keys").succeeds(t).golden(t, "rotate")
 	run(t, admin, "rotate", "keys", "--drop", "current").succeeds(t).golden(t, "rotate-drop")
 	run(t, admin, "rotate", "keys", "--drop", "no-such-key").exits(t, 1).golden(t, "rotate-drop-unknown")
+	env.Kubectl(t, "-n", testenv.LanyardNamespace, "annotate", "secret", "lanyard-signing-keys", v1alpha1.AnnotationDropKey+"-") // as it says
 	run(t, admin, "rotate", "keys", "--drop", "").exits(t, 2).golden(t, "rotate-drop-empty")
 	run(t, admin, "rotate", "keys", "--lanyard-namespace", "elsewhere").exits(t, 1).golden(t, "rotate-elsewhere")
+}
+
+// The platform can suspend all clients of a namespace; resuming one does not help then.
+func TestResumeInASuspendedNamespace(t *testing.T) {
+	w := newWorld(t, "platform")
+	run(t, w.carol, "suspend", "checkout", "-n", w.shop).succeeds(t)
+	env.Kubectl(t, "annotate", "namespace", w.shop, v1alpha1.AnnotationSuspend+"=true")
+	run(t, w.carol, "resume", "checkout", "-n", w.shop).succeeds(t).says(t, v1alpha1.ReasonNamespaceSuspended)
 }
