@@ -39,7 +39,7 @@ demo-down: ## End what `make demo` left running
 ##@ Change it
 
 .PHONY: generate build
-generate: ## Regenerate deepcopy, CRDs, apply configurations, RBAC roles and the reference of the kinds
+generate: ## Regenerate deepcopy, CRDs, apply configurations, RBAC roles, and the references of the kinds and of kubectl lanyard
 	rm -rf api/v1alpha1/applyconfiguration config/crd/bases
 	$(CONTROLLER_GEN) object paths=./api/v1alpha1
 	$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir=config/crd/bases
@@ -47,6 +47,7 @@ generate: ## Regenerate deepcopy, CRDs, apply configurations, RBAC roles and the
 	$(CONTROLLER_GEN) rbac:roleName=lanyard-controller,fileName=controller-role.yaml paths=./controllers/... output:rbac:dir=config/rbac
 	$(CONTROLLER_GEN) rbac:roleName=lanyard-issuer,fileName=issuer-role.yaml paths=./issuer/kube/... output:rbac:dir=config/rbac
 	go run ./hack/kinds config/crd/bases docs/reference/kinds.md api/v1alpha1 controllers
+	go run ./hack/commands docs/reference/kubectl-lanyard.md
 
 build: ## Build every program of cmd/ into bin/
 	@hack/build.sh bin

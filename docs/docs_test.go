@@ -18,7 +18,7 @@ var (
 	metricCode = regexp.MustCompile(`"(lanyard_(?:issuer|controller)_[a-z_]+)"`)
 	suffix     = regexp.MustCompile(`_(?:bucket|count|sum)$`)
 	flagName   = regexp.MustCompile("`--([a-z][a-z-]+)")
-	flagCode   = regexp.MustCompile(`Var\(&o\.[A-Za-z]+, "([a-z-]+)"`)
+	flagCode   = regexp.MustCompile(`VarP?\(&[a-z]+(?:\.[A-Za-z]+)?, "([a-z-]+)"`)
 	link       = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	heading    = regexp.MustCompile(`(?m)^#+ (.+)$`)
 )
@@ -49,7 +49,7 @@ func TestPagesNameOnlyWhatExists(t *testing.T) {
 		}
 		for _, m := range flagName.FindAllStringSubmatch(text, -1) {
 			if !flags[m[1]] && !strings.Contains(foreign, " "+m[1]+" ") {
-				t.Errorf("%s names the flag --%s, which neither controller nor issuer has", file, m[1])
+				t.Errorf("%s names the flag --%s, which no program has", file, m[1])
 			}
 		}
 	}

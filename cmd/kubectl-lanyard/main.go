@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-dev/lanyard/cmd/internal/program"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/check"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
+	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/completion"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/consent"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/inspect"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/manage"
@@ -60,9 +61,8 @@ func newRoot(s *cli.Session) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-lanyard",
 		Short: "See and decide who may call what with Lanyard",
-		Long: "kubectl lanyard shows how clients, certificates, roles and decisions stand, decides on roles,\n" +
-			"and explains why a token is given or refused. It takes kubectl's own flags, and acts with the\n" +
-			"permissions of whoever types.",
+		Long: "Show how clients, certificates, roles and decisions stand, decide on roles, and explain why a\n" +
+			"token is given or refused. The flags are kubectl's own, and the permissions those of whoever types.",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl lanyard"},
 		Version:       program.Version(),
 		SilenceUsage:  true,
@@ -76,26 +76,45 @@ func newRoot(s *cli.Session) *cobra.Command {
 	root.SetFlagErrorFunc(cli.Usage)
 	root.Flags().Bool("version", false, "print the version and end") // without -v, which is kubectl's for its log
 	s.AddFlags(root.PersistentFlags())
-	root.AddCommand(commands(s)...)
+	for _, g := range commands(s) {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.title
+			root.AddCommand(c)
+		}
+	}
+	root.AddCommand(completion.New(s))
 	hideKubectlFlags(root.PersistentFlags())
 	cli.MarkUsage(root)
 	return root
 }
 
-// commands are all that there are, in the order of the help.
-func commands(s *cli.Session) []*cobra.Command {
-	return []*cobra.Command{
-		status.New(s),
-		consent.NewPending(s),
-		consent.NewApprove(s),
-		consent.NewDeny(s),
-		manage.NewSuspend(s),
-		manage.NewResume(s),
-		manage.NewRotate(s),
-		token.New(s),
-		inspect.New(s),
-		check.New(s),
-		why.New(s),
+// group is what the help tells together.
+type group struct {
+	title    string
+	commands []*cobra.Command
+}
+
+// commands are all that there are.
+func commands(s *cli.Session) []group {
+	return []group{
+		{"See how things stand:", []*cobra.Command{
+			status.New(s),
+			why.New(s),
+			inspect.New(s),
+			check.New(s),
+		}},
+		{"Decide who may call what:", []*cobra.Command{
+			consent.NewPending(s),
+			consent.NewApprove(s),
+			consent.NewDeny(s),
+		}},
+		{"Act:", []*cobra.Command{
+			manage.NewSuspend(s),
+			manage.NewResume(s),
+			manage.NewRotate(s),
+			token.New(s),
+		}},
 	}
 }
 

@@ -70,6 +70,9 @@ func (e *Environment) Kubectl(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// KubectlPath is where kubectl is, for tests of what runs it or is run by it.
+func (e *Environment) KubectlPath() string { return e.assets.Path("kubectl") }
+
 // ClientOf returns a client that acts as config says.
 func (e *Environment) ClientOf(t *testing.T, config *rest.Config) client.Client {
 	t.Helper()

@@ -47,7 +47,7 @@ type options struct {
 
 func parseOptions(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("admission", flag.ContinueOnError)
-	flags.IntVar(&o.rounds, "rounds", 6, "how often everything is measured in turn")
+	flags.IntVar(&o.rounds, "rounds", 6, "how often everything is measured in turn; up to twice as often while a goal is missed")
 	flags.IntVar(&o.writes, "writes", 60, "how many objects of each kind are created, changed and deleted in a round, with admission and without")
 	flags.StringVar(&o.out, "out", "bench.json", "the file that the figures are added to")
 	if err := flags.Parse(args); err != nil {
@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "admission: starting a control plane; then %d rounds of %d writes of each sort, with admission and without\n", o.rounds, o.writes)
+	fmt.Fprintf(out, "admission: starting a control plane; then %d rounds of %d writes of each sort, with admission and without, and up to as many more\n", o.rounds, o.writes)
 	env, err := testenv.Start(ctx, testenv.Options{Admission: true})
 	if err != nil {
 		return err
