@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	binary = filepath.Join(dir, "kubectl-lanyard")
 	build := exec.Command("go", "build", "-o", binary, "github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard")
 	if out, err := build.CombinedOutput(); err != nil {

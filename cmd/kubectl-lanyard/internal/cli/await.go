@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -34,7 +35,7 @@ func (s *Session) Await(ctx context.Context, patience time.Duration, what string
 		}
 		select {
 		case <-ctx.Done():
-			if context.Cause(ctx) == context.DeadlineExceeded {
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return false, nil
 			}
 			return false, ctx.Err()

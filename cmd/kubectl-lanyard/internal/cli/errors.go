@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 )
@@ -39,7 +40,7 @@ func MarkUsage(c *cobra.Command) {
 	if judge := c.Args; judge != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := judge(c, args); err != nil {
-				return Usage(c, fmt.Errorf("%w; write: %s", err, strings.TrimSuffix(c.UseLine(), " [flags]")))
+				return Usage(c, fmt.Errorf("%w; %s", err, instead(c, args)))
 			}
 			return nil
 		}
@@ -47,6 +48,21 @@ func MarkUsage(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		MarkUsage(sub)
 	}
+}
+
+// instead says what to write.
+func instead(c *cobra.Command, args []string) string {
+	if !c.HasSubCommands() {
+		return "write: " + strings.TrimSuffix(c.UseLine(), " [flags]")
+	}
+	var names []string
+	for _, sub := range c.Commands() {
+		names = append(names, sub.Name())
+	}
+	if near := Near(args[0], names); len(near) > 0 {
+		return "did you mean " + strings.Join(near, ", ") + "?"
+	}
+	return "there are " + strings.Join(names, ", ")
 }
 
 // Sentence says for a person what err is. It says of a permission that is missing which
@@ -57,10 +73,18 @@ func Sentence(err error) string {
 		return "interrupted"
 	case apierrors.IsForbidden(err):
 		return strings.TrimSpace(err.Error()) + remedy(err)
+	case unknownKind(err):
+		return "this cluster does not know Lanyard's kinds: Lanyard is not installed in it; see kubectl lanyard check, and kubectl config current-context"
 	case apierrors.IsUnauthorized(err):
 		return "the API server does not know you; log in again"
 	}
 	return strings.TrimSpace(err.Error())
+}
+
+// unknownKind says whether the API server does not know a kind at all: it answers as a web
+// server does, and not with a status of its own.
+func unknownKind(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
 // denied is what the API server says of a permission that is missing. What a policy or a

@@ -19,7 +19,7 @@ import (
 // [MissingError], which names those that may have been meant.
 func Get(ctx context.Context, c client.Reader, kind string, key types.NamespacedName, o client.Object) error {
 	err := c.Get(ctx, key, o)
-	if !apierrors.IsNotFound(err) {
+	if !apierrors.IsNotFound(err) || unknownKind(err) {
 		return err
 	}
 	names, _ := Names(ctx, c, kind, key.Namespace) // it helps, and no more
@@ -42,14 +42,27 @@ func Names(ctx context.Context, c client.Reader, kind, namespace string) ([]stri
 }
 
 // Together does several things at once: what a command reads costs one round trip, not
-// one for each object. It returns the first error.
+// one for each object. It
+// returns the error of the first that has one, whichever came first in time.
 func Together(ctx context.Context, all ...func(context.Context) error) error {
-	group, ctx := errgroup.WithContext(ctx)
+	var group errgroup.Group
 	group.SetLimit(16)
-	for _, one := range all {
-		group.Go(func() error { return one(ctx) })
+	errs := make([]error, len(all))
+	for i, one := range all {
+		group.Go(func() error {
+			errs[i] = one(ctx)
+			return nil
+		})
 	}
-	return group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Optional has one of Together's go on where something is not there, or may not be read.

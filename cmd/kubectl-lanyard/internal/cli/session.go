@@ -14,6 +14,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -55,6 +56,9 @@ func (s *Session) AddFlags(flags *pflag.FlagSet) {
 	flags.BoolVar(&s.noColour, "no-color", false, "no colours, also on a terminal (as $NO_COLOR)")
 }
 
+// guessedServer is client-go's, where no kubeconfig names one.
+const guessedServer = "http://localhost:8080"
+
 // Config says where the API server is, and as whom to speak to it. What admission warns
 // of is written to s.Err, as kubectl does.
 func (s *Session) Config() (*rest.Config, error) {
@@ -64,6 +68,10 @@ func (s *Session) Config() (*rest.Config, error) {
 			return nil, errors.New("no cluster is configured; set KUBECONFIG, or pass --kubeconfig or --context")
 		}
 		return nil, err
+	}
+	// Where nothing is configured, client-go guesses a server that nobody has.
+	if raw, err := s.Flags.ToRawKubeConfigLoader().RawConfig(); err == nil && clientcmdapi.IsConfigEmpty(&raw) && config.Host == guessedServer {
+		return nil, errors.New("no cluster is configured; set KUBECONFIG, or pass --kubeconfig or --context")
 	}
 	config.UserAgent = "kubectl-lanyard"
 	config.QPS = -1 // one person, a handful of requests
@@ -115,5 +123,5 @@ func IsTerminal(w any) bool {
 		w = guarded.w
 	}
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor is small
+	return ok && term.IsTerminal(int(f.Fd()))
 }

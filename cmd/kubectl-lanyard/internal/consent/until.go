@@ -14,7 +14,6 @@ type until struct {
 }
 
 const (
-	day = 24 * time.Hour
 	// maxUntil is the last moment that the kind can hold.
 	maxUntil = "2999-12-31T23:59:59Z"
 	untilHow = "write a duration like 90d or 12h, a day like 2027-01-01, a moment like 2027-01-01T18:00:00+01:00, or never"

@@ -101,12 +101,17 @@ func TestRotateAsksForMetadataAlone(t *testing.T) {
 	var mu sync.Mutex
 	var asked []string
 	waits := true
+	answer := func(w io.Writer, o any) {
+		if err := json.NewEncoder(w).Encode(o); err != nil {
+			t.Error(err)
+		}
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		w.Header().Set("Content-Type", "application/json")
 		if strings.Contains(r.URL.Path, "/events") {
-			json.NewEncoder(w).Encode(eventsv1.EventList{})
+			answer(w, eventsv1.EventList{})
 			return
 		}
 		body, _ := io.ReadAll(r.Body)
@@ -122,7 +127,7 @@ func TestRotateAsksForMetadataAlone(t *testing.T) {
 		if waits = waits && r.Method != http.MethodGet; waits {
 			m.Annotations = map[string]string{v1alpha1.AnnotationRotate: "now"}
 		}
-		json.NewEncoder(w).Encode(m)
+		answer(w, m)
 	}))
 	defer server.Close()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
