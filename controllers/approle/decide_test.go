@@ -77,10 +77,10 @@ func TestGroupingAgreesWithTheRules(t *testing.T) {
 		}
 		f.assignments = append(f.assignments, a)
 	}
-	grouped := group(f.assignments)
+	grouped := index.Group(f.assignments)
 	for _, a := range f.clients {
 		want := rules.GrantOf(a.client, a.namespace, f.Role, f.Verdict(), f.assignments, noon)
-		got := rules.GrantOf(a.client, a.namespace, f.Role, f.Verdict(), grouped.of(a.client, a.namespace), noon)
+		got := rules.GrantOf(a.client, a.namespace, f.Role, f.Verdict(), grouped.Of(a.client, a.namespace), noon)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-all +grouped):\n%s", a.client.Name, diff)
 		}

@@ -3,55 +3,87 @@ package webhook
 import (
 	"context"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/index"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
 // keys name clients.
 type keys map[types.NamespacedName]struct{}
 
-// assignments picks of a role's assignments those that count.
-type assignments func([]*v1alpha1.AppRoleAssignment) []*v1alpha1.AppRoleAssignment
+// standing is a role with everything that says who has it.
+type standing struct {
+	index.RoleFacts // its Role is nil: it is gone
+	clients         []asking
+	assignments     []*v1alpha1.AppRoleAssignment
+}
 
-func all(a []*v1alpha1.AppRoleAssignment) []*v1alpha1.AppRoleAssignment { return a }
+// asking is a client that asks for the role.
+type asking struct {
+	client    *v1alpha1.OAuthClient
+	namespace *rules.Namespace
+}
 
-// with has after in before's place; either may be nil.
-func with(before, after *v1alpha1.AppRoleAssignment) assignments {
-	return func(of []*v1alpha1.AppRoleAssignment) []*v1alpha1.AppRoleAssignment {
-		of = slices.DeleteFunc(slices.Clone(of), func(a *v1alpha1.AppRoleAssignment) bool {
-			return before != nil && a.Name == before.Name
-		})
-		if after != nil {
-			of = append(of, after)
+// holders returns the clients that have the role by some assignments.
+func (s standing) holders(assignments []*v1alpha1.AppRoleAssignment, now time.Time) keys {
+	have, onRole, of := keys{}, s.Verdict(), index.Group(assignments)
+	for _, a := range s.clients {
+		if rules.GrantOf(a.client, a.namespace, s.Role, onRole, of.Of(a.client, a.namespace), now).State == v1alpha1.RoleGranted {
+			have[client.ObjectKeyFromObject(a.client)] = struct{}{}
 		}
-		return of
 	}
+	return have
 }
 
 // lost returns the clients that have the role while before counts, and do not have it
-// once after does.
+// once after does. Either may be nil: there is none.
+func (s standing) lost(before, after *v1alpha1.AppRoleAssignment, now time.Time) keys {
+	lost := s.holders(with(s.assignments, before, before), now)
+	for key := range s.holders(with(s.assignments, before, after), now) {
+		delete(lost, key)
+	}
+	return lost
+}
+
+// with has after in the place of before.
+func with(assignments []*v1alpha1.AppRoleAssignment, before, after *v1alpha1.AppRoleAssignment) []*v1alpha1.AppRoleAssignment {
+	out := slices.DeleteFunc(slices.Clone(assignments), func(a *v1alpha1.AppRoleAssignment) bool {
+		return before != nil && a.Name == before.Name
+	})
+	if after != nil {
+		out = append(out, after)
+	}
+	return out
+}
+
+// lost reads who loses a role with a changed assignment, of which either may be nil.
 func (h *handlers) lost(ctx context.Context, before, after *v1alpha1.AppRoleAssignment) (keys, error) {
 	a := before
 	if a == nil {
 		a = after
 	}
-	role := types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.RoleRef.Name}
-	had, err := h.holders(ctx, role, with(before, before))
+	s, err := h.standing(ctx, types.NamespacedName{Namespace: a.Namespace, Name: a.Spec.RoleRef.Name}, a.Spec.ClientRef)
 	if err != nil {
 		return nil, err
 	}
-	have, err := h.holders(ctx, role, with(before, after))
-	for key := range have {
-		delete(had, key)
-	}
-	return had, err
+	return s.lost(before, after, h.now()), nil
 }
 
-// holdersOn returns the clients that have a role on a resource.
+// holders reads who has a role.
+func (h *handlers) holders(ctx context.Context, role types.NamespacedName) (keys, error) {
+	s, err := h.standing(ctx, role, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.holders(s.assignments, h.now()), nil
+}
+
+// holdersOn reads who has a role on a resource.
 func (h *handlers) holdersOn(ctx context.Context, resource types.NamespacedName) (keys, error) {
 	roles, err := h.find.RolesOn(ctx, resource)
 	if err != nil {
@@ -59,44 +91,49 @@ func (h *handlers) holdersOn(ctx context.Context, resource types.NamespacedName)
 	}
 	have := keys{}
 	for _, role := range roles {
-		clients, err := h.holders(ctx, client.ObjectKeyFromObject(role), all)
+		holders, err := h.holders(ctx, client.ObjectKeyFromObject(role))
 		if err != nil {
 			return nil, err
 		}
-		for key := range clients {
+		for key := range holders {
 			have[key] = struct{}{}
 		}
 	}
 	return have, nil
 }
 
-// holders returns the clients that have a role now by the assignments that count.
-func (h *handlers) holders(ctx context.Context, key types.NamespacedName, counting assignments) (keys, error) {
-	role, err := h.find.Role(ctx, key)
-	if err != nil || role.Role == nil {
-		return nil, err
+// standing reads who asks for a role, and what was decided about it. With only, it looks
+// at that client alone: ten thousand may ask.
+func (h *handlers) standing(ctx context.Context, key types.NamespacedName, only *v1alpha1.ClientReference) (s standing, err error) {
+	if s.RoleFacts, err = h.find.Role(ctx, key); err != nil || s.Role == nil {
+		return s, err
 	}
-	of, err := h.find.Assignments(ctx, key)
+	if s.assignments, err = h.find.Assignments(ctx, key); err != nil {
+		return s, err
+	}
+	clients, err := h.asking(ctx, key, only)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	clients, err := h.find.ClientsAsking(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	of = counting(of)
-	have, onRole, namespaces, now := keys{}, role.Verdict(), h.find.Namespaces(), h.now()
+	namespaces := h.find.Namespaces()
 	for _, c := range clients {
-		if err := ctx.Err(); err != nil { // ten thousand may ask
-			return nil, err
-		}
 		ns, err := namespaces.Get(ctx, c.Namespace)
 		if err != nil {
-			return nil, err
+			return s, err
 		}
-		if rules.GrantOf(c, ns, role.Role, onRole, of, now).State == v1alpha1.RoleGranted {
-			have[client.ObjectKeyFromObject(c)] = struct{}{}
-		}
+		s.clients = append(s.clients, asking{c, ns})
 	}
-	return have, nil
+	return s, ctx.Err()
+}
+
+func (h *handlers) asking(ctx context.Context, role types.NamespacedName, only *v1alpha1.ClientReference) ([]*v1alpha1.OAuthClient, error) {
+	if only == nil {
+		return h.find.ClientsAsking(ctx, role)
+	}
+	c := &v1alpha1.OAuthClient{}
+	there, err := h.find.Get(ctx, types.NamespacedName{Namespace: only.Namespace, Name: only.Name}, c)
+	if err != nil || !there || !slices.Contains(c.Spec.Roles, v1alpha1.RoleReference{Namespace: role.Namespace, Name: role.Name}) {
+		return nil, err
+	}
+	return []*v1alpha1.OAuthClient{c}, nil
 }

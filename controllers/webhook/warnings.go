@@ -61,7 +61,7 @@ func (h *handlers) deleted(ctx context.Context, o client.Object) ([]string, erro
 	key := client.ObjectKeyFromObject(o)
 	switch o := o.(type) {
 	case *v1alpha1.AppRole:
-		lost, err := h.holders(ctx, key, all)
+		lost, err := h.holders(ctx, key)
 		return losing(fmt.Sprintf("deleting AppRole %s takes it from", key), lost), err
 	case *v1alpha1.ProtectedResource:
 		lost, err := h.holdersOn(ctx, key)

@@ -84,9 +84,9 @@ func TestRefusesNamesThatTheNamespaceMayNotHave(t *testing.T) {
 // name that the objects are to have.
 func holders(namespace, other, name string) map[string]client.Object {
 	return map[string]client.Object{
-		`client id "taken-` + namespace + `" is held by the older OAuthClient `:                        withClientID(oauthClient(other, name), "taken-"+namespace),
-		`identifier "https://taken.example/` + namespace + `" is held by the older ProtectedResource `: resource(other, name, "https://taken.example/"+namespace),
-		`the value "Taken" is held by the older AppRole `:                                              role(namespace, name, "orders", "Taken"),
+		`client id "taken-` + namespace + `" is held by the older OAuthClient`:                        withClientID(oauthClient(other, name), "taken-"+namespace),
+		`identifier "https://taken.example/` + namespace + `" is held by the older ProtectedResource`: resource(other, name, "https://taken.example/"+namespace),
+		`the value "Taken" is held by the older AppRole`:                                              role(namespace, name, "orders", "Taken"),
 	}
 }
 
@@ -109,7 +109,7 @@ func TestRefusesNamesThatOthersHold(t *testing.T) {
 			}
 			return nil
 		})
-		refuses(t, err, says+namespace+"/holder")
+		refuses(t, err, says+" "+namespace+"/holder")
 	}
 
 	// A holder that was just deleted is in nobody's way, and the name is free at once.
@@ -191,6 +191,9 @@ func TestObjectsThatWouldBeRefusedCanBeChanged(t *testing.T) {
 func TestAConflictedObjectCanBeChanged(t *testing.T) {
 	alice := newPerson(t, "alice")
 	old, young := env.Namespace(t, nil, takers()), env.Namespace(t, nil, takers())
+	if old.Name > young.Name { // within one second the smaller name counts as the older
+		old, young = young, old
+	}
 	id := "taken-" + old.Name
 	create(t, alice, withClientID(oauthClient(old.Name, "older"), id))
 	check(t, env.Client.Patch(t.Context(), old, merge(`{"metadata":{"annotations":null}}`)))

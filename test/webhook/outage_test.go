@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func stillWorks(t *testing.T, alice *person, namespace string, patience time.Dur
 		})
 	}
 	kinds := five(namespace, "before")
-	objects := append(kinds["declarations.lanyard.dev"], kinds["who-decided.lanyard.dev"]...)
+	objects := slices.Concat(kinds["declarations.lanyard.dev"], kinds["who-decided.lanyard.dev"])
 	for _, o := range objects {
 		within(fmt.Sprintf("labelling a %T", o), func() error {
 			return alice.Patch(t.Context(), o.DeepCopyObject().(client.Object), merge(`{"metadata":{"labels":{"a":"b"},"annotations":{"a":"b"},"finalizers":["example.com/x"]}}`))

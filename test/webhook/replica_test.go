@@ -111,7 +111,7 @@ func (r *replica) shows(ctx context.Context) (*x509.Certificate, error) {
 }
 
 // review asks it what it thinks of an object that is to be created.
-func (r *replica) review(t *testing.T, path string, o client.Object) *admissionv1.AdmissionResponse {
+func (r *replica) review(ctx context.Context, t *testing.T, path string, o client.Object) *admissionv1.AdmissionResponse {
 	t.Helper()
 	raw, err := json.Marshal(o)
 	check(t, err)
@@ -123,7 +123,7 @@ func (r *replica) review(t *testing.T, path string, o client.Object) *admissionv
 		},
 	})
 	check(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.webhooks+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+r.webhooks+path, bytes.NewReader(body))
 	check(t, err)
 	request.Header.Set("Content-Type", "application/json")
 	httpClient := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}}

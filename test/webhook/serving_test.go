@@ -184,14 +184,14 @@ func TestRefusesToAnswerBeforeTheCachesAreFilled(t *testing.T) {
 	c := oauthClient(ns, "x")
 
 	begun := time.Now()
-	got := r.review(t, "/judge/declarations", c)
+	got := r.review(t.Context(), t, "/judge/declarations", c)
 	if got.Allowed || got.Result.Code != http.StatusServiceUnavailable || !strings.Contains(got.Result.Message, "has just started and does not know the cluster yet; try again in a moment") {
 		t.Errorf("it says %+v of a client; want 503, and to try again", got)
 	}
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("it took %s to say so, and the API server waits for 5 s", took)
 	}
-	if got := r.review(t, "/warn", c); !got.Allowed {
+	if got := r.review(t.Context(), t, "/warn", c); !got.Allowed {
 		t.Errorf("the warnings refuse: %+v", got)
 	}
 	if err := r.ready(t.Context()); err == nil || !strings.Contains(err.Error(), "caches") {
@@ -199,8 +199,8 @@ func TestRefusesToAnswerBeforeTheCachesAreFilled(t *testing.T) {
 	}
 
 	grant([]string{""}, []string{"namespaces"})
-	testenv.EventuallyWithin(t, 90*time.Second, func(context.Context) error { // it asks again less and less often
-		if got := r.review(t, "/judge/declarations", c); !got.Allowed {
+	testenv.EventuallyWithin(t, 90*time.Second, func(ctx context.Context) error { // it asks again less and less often
+		if got := r.review(ctx, t, "/judge/declarations", c); !got.Allowed {
 			return fmt.Errorf("it still says %+v", got)
 		}
 		return nil
