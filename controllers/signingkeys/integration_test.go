@@ -159,6 +159,7 @@ func (w *world) counted(name, label string, n float64) {
 func TestRotatesOnCommandAndOnlyOnce(t *testing.T) {
 	w := newWorld(t, 2)
 	first := w.becomes(done(1)).Keys[0]
+	w.foretells(first.SignsFrom.Add(keyring.DefaultSchedule().RotateEvery))
 	w.annotate(v1alpha1.AnnotationRotate, "now")
 	ring := w.becomes(done(2))
 	if k, _ := ring.Signing(w.now()); k.ID != first.ID {
@@ -174,10 +175,22 @@ func TestRotatesOnCommandAndOnlyOnce(t *testing.T) {
 	if again := w.becomes(done(2)); again.Keys[1].ID != ring.Keys[1].ID {
 		t.Error("the next key was replaced by another one, which is published for a shorter time")
 	}
+	w.foretells(ring.Keys[1].SignsFrom)
 	w.sleep(time.Hour)
 	if k, _ := ring.Signing(w.now()); k.ID != ring.Keys[1].ID {
 		t.Error("the new key does not sign when its time has come")
 	}
+}
+
+// foretells waits until the Secret says that another key signs from then.
+func (w *world) foretells(next time.Time) {
+	w.Helper()
+	w.becomes(func(s *corev1.Secret, _ keyring.Ring) error {
+		if said := s.Annotations[v1alpha1.AnnotationNextRotation]; said != next.UTC().Format(time.RFC3339) {
+			return fmt.Errorf("the Secret says that another key signs from %q; want %s", said, next)
+		}
+		return nil
+	})
 }
 
 func TestDropsACompromisedKeyAtOnce(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 func (i *issuer) inspect(t *testing.T) {
 	w := newWorld(t, "inspect")
 	w.approve(t)
-	w.pod(t, "checkout-1", "checkout")
+	w.pod(t, "checkout", "checkout-1")
 	certificate, key := w.pair(t)
 	token := run(t, w.carol, i.flags("token", w.shop+"/checkout", "--resource", w.resource.Spec.Identifier, "--cert", certificate, "--key", key)...).succeeds(t).stdout
 	dir := t.TempDir()

@@ -45,7 +45,7 @@ func (i *issuer) token(t *testing.T) {
 	t.Run("while no pod lives", func(t *testing.T) {
 		run(t, w.carol, full...).exits(t, 1).says(t, "no pod runs as the service account")
 	})
-	w.pod(t, "checkout-1", "checkout")
+	w.pod(t, "checkout", "checkout-1")
 	t.Run("of somebody who only sees", func(t *testing.T) {
 		run(t, w.vera, full...).exits(t, 1).says(t, "you may not create tokens for the service account").says(t, "serviceaccounts/token")
 	})
