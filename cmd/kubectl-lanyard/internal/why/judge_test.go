@@ -123,7 +123,8 @@ func TestWhatMayNotBeReadIsUnknown(t *testing.T) {
 		},
 		"the API's namespace, of a client that is bound to nothing": {
 			func(w *world) { unseeResource(w); w.client.Spec.TokenBinding = v1alpha1.TokenBindingNone },
-			map[string]Verdict{"resource": Unknown, "roles": Unknown, "suspension": Unknown, "binding": Unknown}, TokenUnknown,
+			map[string]Verdict{"resource": Unknown, "roles": Unknown, "suspension": Unknown, "binding": Unknown},
+			TokenUnknown,
 		},
 		"the assignments":                         {unseen(theAssignments), map[string]Verdict{"roles": Unknown}, TokenUnknown},
 		"other resources, and the status is good": {unseen(otherResources), map[string]Verdict{}, TokenGranted},
@@ -135,14 +136,16 @@ func TestWhatMayNotBeReadIsUnknown(t *testing.T) {
 				unseen(otherResources)(w)
 				w.resource.Status.Conditions = ready(false, v1alpha1.ReasonConflict)
 			},
-			map[string]Verdict{"resource": Refused, "suspension": NotReached}, TokenRefused,
+			map[string]Verdict{"resource": Refused, "suspension": NotReached},
+			TokenRefused,
 		},
 		"the client's namespace, and its status says that it is suspended": {
 			func(w *world) {
 				unseen(theClientsNamespace)(w)
 				w.client.Status.Conditions = ready(false, v1alpha1.ReasonNamespaceSuspended)
 			},
-			map[string]Verdict{"client": Refused}, TokenRefused,
+			map[string]Verdict{"client": Refused},
+			TokenRefused,
 		},
 		"the client's namespace, and there is no status": {
 			func(w *world) { unseen(theClientsNamespace)(w); w.client.Status.Conditions = nil }, map[string]Verdict{"client": Unknown}, TokenUnknown,
@@ -152,7 +155,8 @@ func TestWhatMayNotBeReadIsUnknown(t *testing.T) {
 		},
 		"the pods": {
 			func(w *world) { unseen(thePods)(w); w.pods = nil; w.client.Spec.Authentication.Certificate = nil },
-			map[string]Verdict{"authentication": Unknown}, TokenUnknown,
+			map[string]Verdict{"authentication": Unknown},
+			TokenUnknown,
 		},
 		"the service accounts": {
 			func(w *world) {
@@ -166,7 +170,8 @@ func TestWhatMayNotBeReadIsUnknown(t *testing.T) {
 			map[string]Verdict{
 				"client": Unknown, "authentication": NotReached, "grant type": NotReached, "resource": NotReached, "roles": NotReached,
 				"suspension": NotReached, "certificate": NotReached, "binding": NotReached, "lifetime": NotReached,
-			}, TokenUnknown,
+			},
+			TokenUnknown,
 		},
 	}
 	for sentence, test := range tests {
@@ -276,6 +281,30 @@ func TestCredentials(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Of two clients of one client id the older has it.
+func TestAClientIDThatIsHeld(t *testing.T) {
+	held := newWorld(func(w *world) {
+		w.client.Spec.ClientID = "legacy"
+		other := w.client.DeepCopy()
+		other.Name, other.CreationTimestamp = "older", at(-48*time.Hour)
+		w.clients = append(w.clients, other)
+		w.namespaces[0] = rules.ParseNamespace("shop", nil, map[string]string{v1alpha1.AnnotationClientIDs: "legacy"})
+	})
+	r := ask(held, nil)
+	want := Step{
+		Name: "client", Verdict: Refused, Number: int(oauth.ErrIdentity),
+		Message: `client id "legacy" is held by the older OAuthClient shop/older; give this one another spec.clientID`,
+	}
+	if diff := cmp.Diff(want, r.Steps[1]); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	held.unseen[otherClients], held.clients = "needs permission", held.clients[:1]
+	held.client.Status.Conditions = ready(false, v1alpha1.ReasonConflict)
+	if r := ask(held, nil); r.Outcome != TokenRefused || r.Steps[1].Verdict != Refused {
+		t.Errorf("what the status says of a conflict is passed over: %+v", r.Steps[1])
 	}
 }
 
