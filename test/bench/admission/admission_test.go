@@ -60,3 +60,21 @@ func TestOptions(t *testing.T) {
 		}
 	}
 }
+
+func TestDoubt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		with time.Duration
+		says string
+	}{
+		"a quiet machine raises none":         {4 * time.Millisecond, ""},
+		"writes that ask nobody, and differ":  {9 * time.Millisecond, "by up to 6.0 ms"},
+		"a machine that was busy before that": {time.Millisecond, "by up to 2.0 ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := doubt(taken{with: lasting(tt.with, tt.with), without: lasting(3*time.Millisecond, 3*time.Millisecond)})
+			if tt.says == "" && got != "" || !strings.Contains(got, tt.says) {
+				t.Errorf("got %q; want %q", got, tt.says)
+			}
+		})
+	}
+}

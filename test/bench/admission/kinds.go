@@ -27,20 +27,23 @@ type kind struct {
 	make func(i int) client.Object
 	// change is a merge patch with what admission has to look at, where there is such a thing.
 	change string
+	// unasked are the writes that no webhook is asked about. What they take more with
+	// admission than without is the machine's doing.
+	unasked []string
 }
 
 // other is the kind that is none of Lanyard's business.
 func other() kind {
 	return kind{"ConfigMap", false, func(i int) client.Object {
 		return &corev1.ConfigMap{ObjectMeta: meta(i), Data: map[string]string{"a": "b"}}
-	}, `{"data":{"a":"c"}}`}
+	}, `{"data":{"a":"c"}}`, []string{create, change, remove}}
 }
 
 // kinds in the order of a round.
 func kinds() []kind {
 	return []kind{
 		other(),
-		{"OAuthClient", true, func(i int) client.Object { return oauthClient(meta(i)) }, `{"spec":{"roles":[]}}`},
+		{"OAuthClient", true, func(i int) client.Object { return oauthClient(meta(i)) }, `{"spec":{"roles":[]}}`, []string{remove}},
 		{"ClientCertificate", true, func(i int) client.Object {
 			return &v1alpha1.ClientCertificate{ObjectMeta: meta(i), Spec: v1alpha1.ClientCertificateSpec{
 				ClientRef: v1alpha1.LocalReference{Name: base},
@@ -49,9 +52,9 @@ func kinds() []kind {
 					SecretName: fmt.Sprintf("tls-%d", i),
 				},
 			}}
-		}, `{"spec":{"issuance":{"duration":"48h"}}}`},
-		{"ProtectedResource", true, func(i int) client.Object { return resource(meta(i)) }, `{"spec":{"suspend":true}}`},
-		{"AppRole", true, func(i int) client.Object { return role(meta(i)) }, `{"spec":{"description":"changed"}}`},
+		}, `{"spec":{"issuance":{"duration":"48h"}}}`, []string{change, remove}}, // a policy looks at issuance
+		{"ProtectedResource", true, func(i int) client.Object { return resource(meta(i)) }, `{"spec":{"suspend":true}}`, nil},
+		{"AppRole", true, func(i int) client.Object { return role(meta(i)) }, `{"spec":{"description":"changed"}}`, []string{change}},
 		{"AppRoleAssignment", true, func(i int) client.Object {
 			m := meta(i)
 			return &v1alpha1.AppRoleAssignment{ObjectMeta: m, Spec: v1alpha1.AppRoleAssignmentSpec{
@@ -59,7 +62,7 @@ func kinds() []kind {
 				ClientRef: &v1alpha1.ClientReference{Namespace: namespace, Name: m.Name}, // which may come later
 				Decision:  v1alpha1.DecisionApproved,
 			}}
-		}, `{"spec":{"decision":"Denied"}}`},
+		}, `{"spec":{"decision":"Denied"}}`, nil},
 	}
 }
 

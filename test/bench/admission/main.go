@@ -92,6 +92,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	figures.WriteTable(out, rows)
 	fmt.Fprintf(out, "\nvalue is with admission, floor without: of each the least of the rounds. Added to %s.\n", o.out)
 	fmt.Fprintf(out, "%d writes of ConfigMaps asked Lanyard's webhooks %d times, and its policies are for its own kinds.\n", 3*o.writes, asked)
+	if why := doubt(taken); why != "" {
+		fmt.Fprintln(out, "warning:", why)
+	}
 	if asked > 0 {
 		err = errors.New("other kinds ask Lanyard's admission; its rules must name its own kinds only")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -50,4 +51,24 @@ func compare(with, without []float64) figures.Row {
 	r := figures.Row{Unit: "ms", Value: slices.Min(with), Floor: slices.Min(without), Low: math.NaN(), High: math.NaN()}
 	r.Ratio = r.Value / r.Floor
 	return r
+}
+
+// quiet is by how many milliseconds the 99th percentile of a write that asks no webhook may
+// differ on a machine that has nothing else to do.
+const quiet = 1
+
+// doubt says why the figures are doubtful, or nothing.
+func doubt(t taken) string {
+	most := 0.0
+	for _, k := range kinds() {
+		for _, verb := range k.unasked {
+			name := what{verb, k.name}
+			r := compare(each(t.with[name], 99), each(t.without[name], 99))
+			most = max(most, math.Abs(r.Value-r.Floor))
+		}
+	}
+	if most <= quiet {
+		return ""
+	}
+	return fmt.Sprintf("the p99 of writes that ask no webhook differs by up to %.1f ms: something else ran on this machine, so repeat it when it is quiet", most)
 }
