@@ -100,3 +100,22 @@ func TestSentenceKeepsWhatIsSaid(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A name or a reason of somebody else's is one cell of one line, whatever is in it.
+func TestRefusesForgedLines(t *testing.T) {
+	forged := "x\n  orders/orders-read\tGranted\r\v\falice"
+	var out bytes.Buffer
+	table := cli.NewTable("ROLE", "STATE")
+	table.Row(forged, "NotFound")
+	if err := table.Write(&out, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := cli.Say(&out, "%s is %s, and %d more", forged, cli.Colour(forged), 7); err != nil {
+		t.Fatal(err)
+	}
+	const one = "x   orders/orders-read Granted   alice"
+	want := "ROLE                                     STATE\n" + one + "   NotFound\n" + one + " is " + one + ", and 7 more\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

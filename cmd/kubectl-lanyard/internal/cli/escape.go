@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -23,6 +25,23 @@ func (s safe) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// OneLine is text without what begins another line, or another cell of a [Table]. Names,
+// reasons and messages that others wrote could look like lines of ours with it.
+func OneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r != ' ' && unicode.IsSpace(r) && r <= unicode.MaxASCII {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// Say writes one line, whatever args hold.
+func Say(w io.Writer, format string, args ...any) error {
+	_, err := io.WriteString(w, OneLine(fmt.Sprintf(format, args...))+"\n")
+	return err
 }
 
 func harmless(p []byte) []byte {

@@ -72,8 +72,14 @@ func NewTable(headers ...string) *Table {
 	return t
 }
 
-// Row adds a line.
-func (t *Table) Row(cells ...string) { t.rows = append(t.rows, cells) }
+// Row adds a line, and one only: see [OneLine].
+func (t *Table) Row(cells ...string) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		row[i] = OneLine(cell)
+	}
+	t.rows = append(t.rows, row)
+}
 
 // Write writes the table, each line after indent.
 func (t *Table) Write(w io.Writer, indent string) error {

@@ -57,7 +57,7 @@ func (o *decider) decide(ctx context.Context, w wish) error {
 		return err
 	}
 	for _, note := range p.notes {
-		fmt.Fprintln(o.session.Err, "note:", note)
+		_ = cli.Say(o.session.Err, "note: %s", note) // to a terminal
 	}
 	if err := o.tell(w, seen, did); err != nil || o.dryRun.Any() {
 		return err
@@ -99,8 +99,7 @@ func (o *decider) tell(w wish, seen observed, did done) error {
 	for i, a := range did.decided {
 		fmt.Fprintf(o.session.Out, "approleassignment.lanyard.dev/%s %s%s\n", a.Name, did.verbs[i], o.dryRun.Note())
 	}
-	fmt.Fprintln(o.session.Out, sentence(w, seen.role, did.decided[0], o.session.Now()))
-	return nil
+	return cli.Say(o.session.Out, "%s", sentence(w, seen.role, did.decided[0], o.session.Now()))
 }
 
 // printable is one object, or a List as kubectl has it.
@@ -143,17 +142,16 @@ func (o *decider) follow(ctx context.Context, c client.Client, w wish, seen obse
 	}
 	switch {
 	case now.good && now.settled:
-		fmt.Fprintln(o.session.Out, o.session.Paint(cli.Good, now.text))
+		return cli.Say(o.session.Out, "%s", o.session.Paint(cli.Good, now.text))
 	case now.settled:
-		fmt.Fprintln(o.session.Out, o.session.Paint(cli.Warn, now.text))
+		return cli.Say(o.session.Out, "%s", o.session.Paint(cli.Warn, now.text))
 	default:
 		text := fmt.Sprintf("the decision is written, and Lanyard's controller has not taken it up within %s; see kubectl lanyard check", cli.AwaitPatience)
 		if now.text != "" {
 			text += ". Until now, " + now.text
 		}
-		fmt.Fprintln(o.session.Err, "note:", text)
+		return cli.Say(o.session.Err, "note: %s", text)
 	}
-	return nil
 }
 
 // near are the clients that wait for a role, for completion.

@@ -180,7 +180,9 @@ func (o *rotator) follow(ctx context.Context, c client.Client, annotation string
 		return err
 	}
 	for _, e := range done.events {
-		fmt.Fprintf(o.session.Out, "%s: %s\n", e.Reason, e.Note)
+		if err := cli.Say(o.session.Out, "%s: %s", e.Reason, e.Note); err != nil {
+			return err
+		}
 	}
 	switch {
 	case done.refused:

@@ -178,7 +178,7 @@ func (o *switcher) follow(ctx context.Context, c client.Client, of subject, key 
 	case !seen:
 		fmt.Fprintf(o.session.Err, "note: it is written, and issuers go by it. Lanyard's controller has not said so in the status within %s; see kubectl lanyard check\n", cli.AwaitPatience)
 	case !o.suspend && ready.Status != metav1.ConditionTrue:
-		fmt.Fprintln(o.session.Out, o.session.Paint(cli.Warn, fmt.Sprintf("It is not ready still (%s): %s", ready.Reason, ready.Message)))
+		return cli.Say(o.session.Out, "%s", o.session.Paint(cli.Warn, fmt.Sprintf("It is not ready still (%s): %s", ready.Reason, ready.Message)))
 	}
 	return nil
 }

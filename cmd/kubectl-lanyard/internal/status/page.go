@@ -23,7 +23,7 @@ type page struct {
 
 func (p *page) line(format string, args ...any) {
 	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+		p.err = cli.Say(p.w, format, args...)
 	}
 }
 

@@ -30,7 +30,7 @@ func (p printer) report(w io.Writer, r *Report, now time.Time) error {
 		case stepAuthentication:
 			if len(r.Credentials) > 1 || p.wide {
 				for _, c := range r.Credentials {
-					fmt.Fprintf(w, "  - %s (%s): %s\n", c.Name, p.verdict(c.Verdict), c.Message)
+					p.say(w, "  - %s (%s): %s", c.Name, p.verdict(c.Verdict), c.Message)
 				}
 			}
 		case "roles":
@@ -43,13 +43,16 @@ func (p printer) report(w io.Writer, r *Report, now time.Time) error {
 	return nil
 }
 
+// say writes one line to a terminal.
+func (p printer) say(w io.Writer, format string, args ...any) { _ = cli.Say(w, format, args...) }
+
 // question says what is asked.
 func (p printer) question(w io.Writer, r *Report) {
 	resource := cmpOr(cmpOr(r.Identifier, r.Asks.Resource), "a resource that the log does not name")
 	if r.Resource != "" {
 		resource += " (ProtectedResource " + r.Resource + ")"
 	}
-	fmt.Fprintf(w, "Does OAuthClient %s get a token for %s?\n", r.Client, resource)
+	p.say(w, "Does OAuthClient %s get a token for %s?", r.Client, resource)
 	if a := r.Asks; r.ClientID != "" {
 		shows := "no certificate"
 		switch {
@@ -63,7 +66,7 @@ func (p printer) question(w io.Writer, r *Report) {
 		if a.Assumed {
 			shows += " (assumed, as suits it best; see --cert)"
 		}
-		fmt.Fprintf(w, "It asks as %s, with %s.\n", r.ClientID, shows)
+		p.say(w, "It asks as %s, with %s.", r.ClientID, shows)
 	}
 	fmt.Fprintln(w)
 }
@@ -96,25 +99,25 @@ func (p printer) step(w io.Writer, s Step) {
 	if s.Verdict != NotReached { // whose word is the widest; colours have no width
 		blank = verdictWidth - len(s.Verdict)
 	}
-	fmt.Fprintf(w, "%-*s %s%s %s\n", nameWidth, s.Name, p.verdict(s.Verdict), strings.Repeat(" ", blank), message)
+	p.say(w, "%-*s %s%s %s", nameWidth, s.Name, p.verdict(s.Verdict), strings.Repeat(" ", blank), message)
 }
 
 // role says how a role stands, without what its step has said already.
 func (p printer) role(w io.Writer, r Role, said string, now time.Time) {
-	fmt.Fprintf(w, "  - %s (%s)", r.Name, r.State)
+	text := fmt.Sprintf("  - %s (%s)", r.Name, r.State)
 	if r.Value != "" {
-		fmt.Fprintf(w, " %s", r.Value)
+		text += " " + r.Value
 	}
 	if r.Assignment != "" {
-		fmt.Fprintf(w, ", by AppRoleAssignment %s", r.Assignment)
+		text += ", by AppRoleAssignment " + r.Assignment
 	}
 	if r.ExpiresAt != nil {
-		fmt.Fprintf(w, ", ends %s", cli.When(*r.ExpiresAt, now))
+		text += ", ends " + cli.When(*r.ExpiresAt, now)
 	}
 	if r.Message != "" && !strings.Contains(said, r.Message) {
-		fmt.Fprintf(w, ": %s", r.Message)
+		text += ": " + r.Message
 	}
-	fmt.Fprintln(w)
+	p.say(w, "%s", text)
 }
 
 func (p printer) outcome(w io.Writer, r *Report) {
@@ -123,10 +126,13 @@ func (p printer) outcome(w io.Writer, r *Report) {
 	case TokenGranted:
 		fmt.Fprintln(w, p.Paint(cli.Good, "Yes: it would get a token."))
 	case TokenRefused:
-		fmt.Fprintf(w, "%s %d %s, %q.\n", p.Paint(cli.Bad, "No: the issuer refuses it with"), r.Refusal.Number, r.Refusal.Error, r.Refusal.Title)
-		fmt.Fprintf(w, "The number is explained in %s.\n", r.Refusal.Page)
+		p.say(w, "%s %d %s, %q.", p.Paint(cli.Bad, "No: the issuer refuses it with"), r.Refusal.Number, r.Refusal.Error, r.Refusal.Title)
+		p.say(w, "The number is explained in %s.", r.Refusal.Page)
 		if len(r.Try) > 0 {
-			fmt.Fprintf(w, "\nWhoever owns the API can grant what is missing:\n  %s\n", strings.Join(r.Try, "\n  "))
+			fmt.Fprintln(w, "\nWhoever owns the API can grant what is missing:")
+			for _, command := range r.Try {
+				p.say(w, "  %s", command)
+			}
 		}
 	default:
 		fmt.Fprintln(w, p.Paint(cli.Warn, "Unknown: nothing that you may look at refuses it."))
@@ -152,7 +158,7 @@ func (p printer) outcome(w io.Writer, r *Report) {
 
 // logged tells the request of --trace as it was then.
 func (p printer) logged(w io.Writer, l *Logged, now time.Time) {
-	fmt.Fprintf(w, "%s %s, %s (%s)\n", strings.ToUpper(l.What[:min(1, len(l.What))])+l.What[min(1, len(l.What)):], l.TraceID, l.Time.UTC().Format(time.RFC3339), cli.When(l.Time, now))
+	p.say(w, "%s %s, %s (%s)", strings.ToUpper(l.What[:min(1, len(l.What))])+l.What[min(1, len(l.What)):], l.TraceID, l.Time.UTC().Format(time.RFC3339), cli.When(l.Time, now))
 	table := cli.NewTable()
 	row := func(name, value string) {
 		if value != "" {

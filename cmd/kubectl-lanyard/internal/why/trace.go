@@ -117,6 +117,11 @@ func (f *flags) find(ctx context.Context, s *cli.Session) (*Logged, error) {
 	if len(found) == 0 {
 		return nil, fmt.Errorf("no request with the trace_id or correlation_id %s in %s; the id stands in the answer of the issuer; look further back with --since, or give the log by --log FILE where it is kept elsewhere", f.trace, where)
 	}
+	// A trace_id is the issuer's, and a correlation_id whatever the caller liked: also the
+	// trace_id of somebody else's request.
+	if i := slices.IndexFunc(found, func(l *Logged) bool { return l.TraceID == f.trace }); i >= 0 {
+		return found[i], nil
+	}
 	last := slices.MaxFunc(found, func(a, b *Logged) int { return a.Time.Compare(b.Time) })
 	if len(found) > 1 {
 		fmt.Fprintf(s.Err, "%d requests have this id; this is the last of them\n", len(found))
