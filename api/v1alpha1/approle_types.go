@@ -95,11 +95,13 @@ type ClientReference struct {
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="namespace is that of an OAuthClient: lower-case letters, digits, - and ."
 	Namespace string `json:"namespace"`
 	// name of the OAuthClient.
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name is that of an OAuthClient: lower-case letters, digits, - and ."
 	Name string `json:"name"`
 }
 

@@ -93,6 +93,7 @@ type LocalReference struct {
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name is that of an object of the same namespace: lower-case letters, digits, - and ."
 	Name string `json:"name"`
 }
 
@@ -144,6 +145,7 @@ type IssuerReference struct {
 	//
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name is that of a cert-manager issuer: lower-case letters, digits, - and ."
 	Name string `json:"name"`
 	// kind of the issuer: Issuer (default), ClusterIssuer, or an external one.
 	//
@@ -151,6 +153,7 @@ type IssuerReference struct {
 	// +kubebuilder:default=Issuer
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]+$')",message="kind is such as Issuer or ClusterIssuer"
 	Kind string `json:"kind,omitempty"`
 	// group of the issuer's kind. Default cert-manager.io.
 	//
@@ -158,6 +161,7 @@ type IssuerReference struct {
 	// +kubebuilder:default=cert-manager.io
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="group is such as cert-manager.io"
 	Group string `json:"group,omitempty"`
 }
 

@@ -36,6 +36,8 @@ func TestClientCertificate(t *testing.T) {
 		"pem with a private key":                     {both(unset("issuance"), set("pem", certificatePEM+"-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n")), "spec.pem holds a private key"},
 		"pem with an encrypted private key":          {both(unset("issuance"), set("pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"+certificatePEM)), "replace the key"},
 		"pem that is too long":                       {both(unset("issuance"), set("pem", certificatePEM+strings.Repeat("a", 16384))), "Too long"},
+		"an issuer whose kind holds a line":          {set("issuance.issuerRef.kind", "Issuer\nx"), "kind is such as Issuer or ClusterIssuer"},
+		"an external issuer":                         {set("issuance.issuerRef", spec{"name": "x.y", "kind": "AWSPCAClusterIssuer", "group": "awspca.cert-manager.io"}), ""},
 		"no issuer":                                  {unset("issuance.issuerRef"), "issuerRef: Required value"},
 		"an issuer without a name":                   {set("issuance.issuerRef.name", ""), "issuerRef.name"},
 		"no secretName":                              {unset("issuance.secretName"), "secretName: Required value"},

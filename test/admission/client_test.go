@@ -68,6 +68,8 @@ func TestOAuthClient(t *testing.T) {
 		"a role twice":                       {set("roles", []any{spec{"namespace": "a", "name": "b"}, spec{"namespace": "a", "name": "b"}}), "Duplicate value"},
 		"a role without a namespace":         {set("roles", []any{spec{"name": "b"}}), "namespace: Required value"},
 		"a role without a name":              {set("roles", []any{spec{"namespace": "a", "name": ""}}), "name"},
+		"a role whose name holds a line":     {set("roles", []any{spec{"namespace": "a", "name": "b\n  orders/orders-read  Granted"}}), "name is that of an AppRole"},
+		"a role of another place":            {set("roles", []any{spec{"namespace": "../orders", "name": "b"}}), "namespace is that of an AppRole"},
 	}.durations("accessTokenLifetime", "spec.accessTokenLifetime").creates(t, "OAuthClient", oauthClient)
 }
 

@@ -63,6 +63,7 @@ func TestAppRole(t *testing.T) {
 		"a value with a line break":         {set("value", "Read\n"), form},
 		"a value that Kubernetes keeps":     {set("value", "system:masters"), "must not begin with system:"},
 		"a value that is nearly such a one": {set("value", "systems:masters"), ""},
+		"a resource that cannot be":         {set("resourceRef.name", "../orders"), "name is that of an object of the same namespace"},
 		"no resource":                       {unset("resourceRef"), "spec.resourceRef: Required value"},
 		"a description that is too long":    {set("description", strings.Repeat("a", 1025)), "Too long"},
 	}.creates(t, "AppRole", role)
@@ -104,6 +105,8 @@ func TestAppRoleAssignment(t *testing.T) {
 		"no decision":                            {unset("decision"), "spec.decision: Required value"},
 		"no role":                                {unset("roleRef"), "spec.roleRef: Required value"},
 		"no client":                              {unset("clientRef"), "exactly one of clientRef and clientSelector"},
+		"a client whose name holds a line":       {set("clientRef.name", "a\nb"), "name is that of an OAuthClient"},
+		"a role whose name holds a line":         {set("roleRef.name", "a\nb"), "name is that of an object of the same namespace"},
 		"a client without a namespace":           {unset("clientRef.namespace"), "namespace: Required value"},
 		"clientRef and clientSelector":           {set("clientSelector", spec{"namespaceSelector": spec{"matchLabels": spec{"a": "b"}}}), "exactly one of clientRef and clientSelector"},
 		"a selector":                             {selector(nil), ""},
