@@ -39,12 +39,12 @@ type AppRoleAssignmentSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="spec.roleRef cannot be changed; create another AppRoleAssignment"
 	RoleRef LocalReference `json:"roleRef"`
 
-	// clientRef names one OAuthClient. Immutable.
+	// clientRef names one OAuthClient. Write exactly one of clientRef and clientSelector. Immutable.
 	//
 	// +optional
 	ClientRef *ClientReference `json:"clientRef,omitempty"`
 
-	// clientSelector names OAuthClients by their namespace's labels. Immutable.
+	// clientSelector names OAuthClients by their namespace's labels, those that come later, too. Immutable.
 	//
 	// +optional
 	ClientSelector *ClientSelector `json:"clientSelector,omitempty"`
@@ -53,7 +53,8 @@ type AppRoleAssignmentSpec struct {
 	Decision Decision `json:"decision"`
 
 	// expiresAt is when an approval ends, as in RFC 3339, in the year 2000 or later:
-	// 2027-01-01T00:00:00Z.
+	// 2027-01-01T00:00:00Z. Without it the approval does not end by itself; a denial never
+	// does, and has none.
 	//
 	// +optional
 	// +kubebuilder:validation:Type=string

@@ -104,8 +104,8 @@ func (s *story) declareClient(ctx context.Context) error {
 		return err
 	case thumbprint != pin:
 		return fmt.Errorf("pinned is %s, and the certificate in the Secret is %s", pin, thumbprint)
-	case took > 2*time.Second:
-		return errors.New("it took " + took.String())
+	case took-applied > 2*time.Second: // how fast kubectl itself is, on a busy machine, is not Lanyard's
+		return fmt.Errorf("it took %s more than kubectl itself", took-applied)
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestStatusOfWhatDoesNotWork(t *testing.T) {
 		return env.Client.Get(ctx, client.ObjectKeyFromObject(c), c)
 	})
 	out := run(t, w.vera, "status", "client/broken", "-n", w.shop).succeeds(t)
-	for _, says := range []string{"False (Suspended)", "NotFound", "CertificateNotFound", "tokens cannot be bound", "Last problems"} {
+	for _, says := range []string{"False (Suspended)", "NotFound", "CertificateNotFound", "tokens cannot be bound", "Recent warnings"} {
 		out.says(t, says)
 	}
 }

@@ -91,6 +91,7 @@ func TestJudgements(t *testing.T) {
 		"admission that is down":              {judgeAnswer(apierrors.NewInternalError(errors.New(`failed calling webhook "x": refused`)), "shop"), Fail, "cannot ask the webhooks"},
 		"admission that may not be tried":     {judgeAnswer(forbidden, "shop"), Unseen, "may not create clients"},
 		"no namespace to try admission in":    {judgeAnswer(gone, "shop"), Unseen, "no namespace shop"},
+		"no objects":                          {judgeReady(0, nil, "in namespace shop", "AppRole"), OK, "none in namespace shop"},
 		"objects that are Ready":              {judgeReady(3, nil, "in all namespaces", "AppRole"), OK, "3 in all namespaces, all Ready"},
 		"objects that are not":                {judgeReady(9, []string{"a/e", "a/d", "a/c", "a/b: why"}, "in namespace a", "AppRole"), Warn, "4 of 9"},
 		"issuers in order":                    {judgeAuthorities(2, 1, 0, nil), OK, "you may not look at 1"},

@@ -83,6 +83,9 @@ func (p *probe) ready(ctx context.Context, kind string) Result {
 }
 
 func judgeReady(total int, not []string, where, kind string) Result {
+	if total == 0 {
+		return ok("none %s", where)
+	}
 	if len(not) == 0 {
 		return ok("%d %s, all Ready", total, where)
 	}

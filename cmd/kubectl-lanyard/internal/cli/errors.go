@@ -73,12 +73,21 @@ func Sentence(err error) string {
 		return "interrupted"
 	case apierrors.IsForbidden(err):
 		return strings.TrimSpace(err.Error()) + remedy(err)
+	case unanswered(err):
+		return strings.TrimSpace(err.Error()) + ". Lanyard's controller has to answer before this is written, and it does not: see kubectl lanyard check. " +
+			"What takes access away works meanwhile: kubectl delete the approval, or kubectl lanyard suspend the client or the resource"
 	case unknownKind(err):
 		return "this cluster does not know Lanyard's kinds: Lanyard is not installed in it; see kubectl lanyard check, and kubectl config current-context"
 	case apierrors.IsUnauthorized(err):
 		return "the API server does not know you; log in again"
 	}
 	return strings.TrimSpace(err.Error())
+}
+
+// unanswered says whether one of Lanyard's webhooks did not answer the API server.
+func unanswered(err error) bool {
+	text := err.Error()
+	return apierrors.IsInternalError(err) && strings.Contains(text, "failed calling webhook") && strings.Contains(text, "."+v1alpha1.SchemeGroupVersion.Group)
 }
 
 // unknownKind says whether the API server does not know a kind at all: it answers as a web
@@ -105,7 +114,10 @@ func remedy(err error) string {
 	case group != v1alpha1.SchemeGroupVersion.Group:
 		return ""
 	case reads:
-		return ". Ask the namespace's administrator for the role view, or for lanyard-view alone; for all namespaces at once, ask a cluster administrator"
+		if strings.Contains(err.Error(), "at the cluster scope") {
+			return ". Name one namespace with -n, or ask a cluster administrator for lanyard-view in all of them"
+		}
+		return ". If another namespace is meant, name it with -n; else ask this one's administrator for the role view, or for lanyard-view alone"
 	case resource == "oauthclients" || resource == "clientcertificates":
 		return ". Clients and certificates are their owner's: ask the namespace's administrator for the role edit, or for lanyard-client-owner alone"
 	default:

@@ -47,6 +47,16 @@ func TestSentenceNamesTheRoleThatGivesAPermission(t *testing.T) {
 	}
 }
 
+func TestSentenceSaysHowAccessIsTakenAwayWhileTheWebhooksAreAway(t *testing.T) {
+	away := apierrors.NewInternalError(errors.New(`failed calling webhook "who-decided.lanyard.dev": failed to call webhook: Post "https://lanyard-webhook": connection refused`))
+	if says := cli.Sentence(away); !strings.Contains(says, "kubectl lanyard check") || !strings.Contains(says, "delete the approval") {
+		t.Errorf("it says %q", says)
+	}
+	if another := apierrors.NewInternalError(errors.New(`failed calling webhook "pods.example.com": failed to call webhook`)); cli.Sentence(another) != another.Error() {
+		t.Errorf("of another's webhook it says %q", cli.Sentence(another))
+	}
+}
+
 func TestUsageSaysHowItIsWritten(t *testing.T) {
 	root := &cobra.Command{Use: "kubectl-lanyard", Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl lanyard"}, Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }}
 	root.AddCommand(&cobra.Command{Use: "approve CLIENT ROLE", Args: cobra.ExactArgs(2), RunE: func(*cobra.Command, []string) error { return nil }})

@@ -40,7 +40,7 @@ func Missing(kind, namespace, name string, names []string) error {
 	case len(near) > 0:
 		text += "; did you mean " + strings.Join(near, ", ") + "?"
 	case len(names) == 0:
-		text += ", nor any other; another namespace is written NAMESPACE/NAME, or with -n"
+		text += ", which has none at all; another namespace is written NAMESPACE/NAME, or with -n"
 	default:
 		text += "; there are " + strings.Join(names[:min(len(names), 2*maxNear)], ", ")
 		if len(names) > 2*maxNear {

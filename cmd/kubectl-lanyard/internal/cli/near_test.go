@@ -19,7 +19,7 @@ func TestMissingSaysWhatMayBeMeant(t *testing.T) {
 		"a part of the name":          {"read", []string{"orders-read", "orders-write"}, `did you mean orders-read?`},
 		"nothing like it, so all":     {"x", []string{"cart", "pay"}, `there are cart, pay`},
 		"nothing like it, and many":   {"q", []string{"aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh"}, `there are aa, bb, cc, dd, ee, ff and 2 more`},
-		"nothing at all":              {"x", nil, `nor any other; another namespace is written NAMESPACE/NAME, or with -n`},
+		"nothing at all":              {"x", nil, `which has none at all; another namespace is written NAMESPACE/NAME, or with -n`},
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {

@@ -7,6 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
+// roundFrom is from when on nobody counts seconds.
+const roundFrom = 10 * time.Minute
+
 // When says when t is, seen from now: "in 3h", "5m ago"; "never" for no time.
 func When(t, now time.Time) string {
 	switch d := t.Sub(now); {
@@ -15,6 +18,9 @@ func When(t, now time.Time) string {
 	case d < 0:
 		return duration.HumanDuration(-d) + " ago"
 	default:
+		if d > roundFrom { // what was to last 90 days does so a second later, too
+			d = d.Round(time.Minute)
+		}
 		return "in " + duration.HumanDuration(d)
 	}
 }

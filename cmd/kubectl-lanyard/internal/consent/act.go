@@ -99,7 +99,7 @@ func (o *decider) tell(w wish, seen observed, did done) error {
 	for i, a := range did.decided {
 		fmt.Fprintf(o.session.Out, "approleassignment.lanyard.dev/%s %s%s\n", a.Name, did.verbs[i], o.dryRun.Note())
 	}
-	return cli.Say(o.session.Out, "%s", sentence(w, seen.role, did.decided[0], o.session.Now()))
+	return cli.Say(o.session.Out, "%s", sentence(w, seen.role, lasting(did.decided), o.session.Now()))
 }
 
 // printable is one object, or a List as kubectl has it.

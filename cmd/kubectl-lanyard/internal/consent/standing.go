@@ -64,6 +64,22 @@ func unread(w wish, decided []*v1alpha1.AppRoleAssignment, seen bool) standing {
 	return standing{true, fmt.Sprintf("client %s asks for the role, and the decision is in force", w.client), true}
 }
 
+// lasting is the assignment that lasts longest: of several approvals it is what counts.
+func lasting(all []*v1alpha1.AppRoleAssignment) *v1alpha1.AppRoleAssignment {
+	return slices.MaxFunc(all, func(a, b *v1alpha1.AppRoleAssignment) int {
+		switch x, y := a.Spec.ExpiresAt, b.Spec.ExpiresAt; {
+		case x == nil && y == nil:
+			return 0
+		case x == nil:
+			return 1
+		case y == nil:
+			return -1
+		default:
+			return x.Compare(y.Time)
+		}
+	})
+}
+
 // sentence says what was decided.
 func sentence(w wish, role *v1alpha1.AppRole, a *v1alpha1.AppRoleAssignment, now time.Time) string {
 	verb := "approved"

@@ -3,6 +3,7 @@ package consent
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,5 +76,16 @@ func TestPendingCountsWhatIsNotListed(t *testing.T) {
 	}
 	if want := "kubectl lanyard approve shop/checkout orders/orders-read"; got.Pending[0].Approve != want {
 		t.Errorf("to approve: %s, want %s", got.Pending[0].Approve, want)
+	}
+}
+
+func TestTheApprovalThatLastsLongestIsTold(t *testing.T) {
+	soon, later, never := said("soon", approved, time.Hour, ""), said("later", approved, 2*time.Hour, ""), said("never", approved, 0, "")
+	for want, all := range map[*v1alpha1.AppRoleAssignment][]*v1alpha1.AppRoleAssignment{
+		later: {soon, later}, never: {soon, never, later}, soon: {soon},
+	} {
+		if got := lasting(all); got != want {
+			t.Errorf("of %d it is %s; want %s", len(all), got.Name, want.Name)
+		}
 	}
 }

@@ -156,8 +156,11 @@ func (o *switcher) sentence(of subject, key types.NamespacedName, already bool) 
 			means += fmt.Sprintf(", in %s at most", cli.Lifetime(of.lifetime().Duration))
 		}
 	}
-	if already {
-		verb = "was " + verb + " already"
+	switch {
+	case already && o.suspend:
+		verb = "was suspended already"
+	case already:
+		verb, means = "was not suspended", "nothing was to be done"
 	}
 	return fmt.Sprintf("%s %s %s%s: %s.", of.what, key, verb, o.dryRun.Note(), means)
 }

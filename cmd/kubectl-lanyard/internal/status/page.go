@@ -95,7 +95,7 @@ func (p *page) problems(all []problem) {
 	}
 }
 
-// events writes what went wrong lately.
+// events writes what went wrong lately. It may have been mended since.
 func (p *page) events(all []event) {
 	t := cli.NewTable()
 	for _, e := range all {
@@ -105,7 +105,7 @@ func (p *page) events(all []event) {
 		}
 		t.Row(when, e.Object, e.Reason, strings.Join(strings.Fields(e.Message), " "))
 	}
-	p.section("Last problems", t, len(all), "")
+	p.section("Recent warnings", t, len(all), "")
 }
 
 // at is when t is, seen from now; a dash for no time.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,11 +52,13 @@ func read(a access.Answer, client, resource string) (granted, error) {
 		trace := inspect.Printable(body.TraceID)
 		fmt.Fprintf(&b, "The issuer's log says more under trace id %s: kubectl lanyard why --trace %s\n", trace, trace)
 	}
-	why := "kubectl lanyard why " + client
-	if resource != "" {
-		why += " " + resource
+	if resource == "" {
+		resource = "RESOURCE"
 	}
-	fmt.Fprintf(&b, "What the declarations say: %s", why)
+	if slices.Contains(body.Codes, oauth.ErrNoScope) {
+		b.WriteString("Name the API with --resource, such as --resource api://orders\n")
+	}
+	fmt.Fprintf(&b, "What the declarations say: kubectl lanyard why %s %s", client, resource)
 	return granted{}, errors.New(b.String())
 }
 

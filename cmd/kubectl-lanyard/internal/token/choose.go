@@ -93,6 +93,32 @@ func secretsOf(c *v1alpha1.OAuthClient, certificates []v1alpha1.ClientCertificat
 	return names
 }
 
+// chooseResource is the resource that the values of roles in scopes belong to: the one
+// that was named, else the only one that the client asks for roles of. Empty: the scopes
+// say it themselves, or the issuer is to choose.
+func chooseResource(c *v1alpha1.OAuthClient, named string, scopes []string) (string, error) {
+	value := func(s string) bool { return !strings.Contains(s, "/") && !strings.HasPrefix(s, "urn:opc:") }
+	words := strings.Fields(strings.Join(scopes, " "))
+	if named != "" || !slices.ContainsFunc(words, value) {
+		return named, nil
+	}
+	var all []string
+	for _, r := range c.Status.Roles {
+		if r.Identifier != "" && !slices.Contains(all, r.Identifier) {
+			all = append(all, r.Identifier)
+		}
+	}
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	text := "it asks for no role"
+	if len(all) > 1 {
+		text = "it asks for roles of " + strings.Join(all, ", ")
+	}
+	return "", fmt.Errorf("--scope %s is the value of a role, and which API's is not known from the client %s/%s: %s; name the API with --resource",
+		strings.Join(words, " "), c.Namespace, c.Name, text)
+}
+
 // life is how long the service account's token should live: long enough for the access
 // token, which cannot outlive it. The API server gives none under ten minutes.
 func life(c *v1alpha1.OAuthClient) time.Duration {

@@ -90,6 +90,9 @@ func run(ctx context.Context, s *cli.Session, o options, arg string) error {
 	if err != nil {
 		return err
 	}
+	if a.options.resource, err = chooseResource(object, o.resource, o.scopes); err != nil {
+		return err
+	}
 	assertion, asked, err := a.assertion(ctx, object)
 	if err != nil {
 		return err

@@ -142,6 +142,35 @@ func TestForm(t *testing.T) {
 	}
 }
 
+func TestChooseResource(t *testing.T) {
+	tests := map[string]struct {
+		asksFor []string
+		named   string
+		scope   string
+		want    string
+		refused string
+	}{
+		"the one that is named":                       {[]string{"api://orders"}, "api://payments", "Read", "api://payments", ""},
+		"a value, and roles of one API":               {[]string{"api://orders", "api://orders", ""}, "", "Read", "api://orders", ""},
+		"a whole scope says it itself":                {[]string{"api://orders"}, "", "api://payments/.default", "", ""},
+		"no scope: the issuer chooses":                {[]string{"api://orders"}, "", "", "", ""},
+		"a value, and roles of two APIs: which is it": {[]string{"api://orders", "api://payments"}, "", "Read", "", "roles of api://orders, api://payments; name the API with --resource"},
+		"a value, and no roles":                       {nil, "", "Read", "", "asks for no role; name the API with --resource"},
+	}
+	for sentence, test := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			c := checkout("checkout")
+			for _, identifier := range test.asksFor {
+				c.Status.Roles = append(c.Status.Roles, v1alpha1.ClientRoleStatus{Identifier: identifier})
+			}
+			got, err := chooseResource(c, test.named, []string{test.scope})
+			if got != test.want || (err == nil) != (test.refused == "") || err != nil && !strings.Contains(err.Error(), test.refused) {
+				t.Errorf("%q, %v; want %q, %q", got, err, test.want, test.refused)
+			}
+		})
+	}
+}
+
 func TestLife(t *testing.T) {
 	c := checkout()
 	for lifetime, want := range map[time.Duration]time.Duration{0: 11 * time.Minute, time.Minute: 10 * time.Minute, time.Hour: 61 * time.Minute} {

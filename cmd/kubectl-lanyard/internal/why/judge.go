@@ -95,7 +95,7 @@ func cmpOr[T comparable](a, b T) T {
 func (w *world) withoutClient(r *Report) *Report {
 	step := Step{
 		Name: string(rules.StepClient), Verdict: Refused, Number: int(oauth.ErrIdentity),
-		Message: fmt.Sprintf("there is no OAuthClient %s in namespace %s; correct the name, or create it", w.key.Name, w.key.Namespace),
+		Message: fmt.Sprintf("there is no OAuthClient %s in namespace %s; name another namespace by NAMESPACE/NAME or -n, correct the name, or create it", w.key.Name, w.key.Namespace),
 	}
 	rest := "there is no client to ask it of"
 	if need := w.unseen[theClient]; need != "" {

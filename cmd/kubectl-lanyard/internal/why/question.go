@@ -89,7 +89,7 @@ func readPeer(path string, stdin io.Reader) (rules.Peer, error) {
 	if path != "-" {
 		file, err := os.Open(path) //nolint:gosec // the person who types says which
 		if err != nil {
-			return rules.Peer{}, err
+			return rules.Peer{}, fmt.Errorf("--cert: %w", err)
 		}
 		defer func() { _ = file.Close() }() // nothing was written
 		in = file

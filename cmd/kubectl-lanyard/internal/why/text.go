@@ -112,7 +112,11 @@ func (p printer) role(w io.Writer, r Role, said string, now time.Time) {
 		text += ", by AppRoleAssignment " + r.Assignment
 	}
 	if r.ExpiresAt != nil {
-		text += ", ends " + cli.When(*r.ExpiresAt, now)
+		word := "ends"
+		if !now.Before(*r.ExpiresAt) {
+			word = "ended"
+		}
+		text += ", " + word + " " + cli.When(*r.ExpiresAt, now)
 	}
 	if r.Message != "" && !strings.Contains(said, r.Message) {
 		text += ": " + r.Message

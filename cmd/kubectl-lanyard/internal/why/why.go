@@ -87,7 +87,7 @@ func New(s *cli.Session) *cobra.Command {
 func (f *flags) args(args []string) error {
 	switch {
 	case f.trace == "" && len(args) != 2:
-		return fmt.Errorf("got %d arguments; write CLIENT and RESOURCE, such as: why shop/checkout api://orders", len(args))
+		return fmt.Errorf("needs CLIENT and RESOURCE, such as shop/checkout api://orders, and got %d argument(s)", len(args))
 	case f.trace != "" && len(args) > 1:
 		return errors.New("--trace takes the client from the log; leave it out, and write RESOURCE at most")
 	}

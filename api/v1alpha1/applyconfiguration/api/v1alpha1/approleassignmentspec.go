@@ -14,14 +14,15 @@ import (
 type AppRoleAssignmentSpecApplyConfiguration struct {
 	// roleRef names the AppRole, in the same namespace. Immutable.
 	RoleRef *LocalReferenceApplyConfiguration `json:"roleRef,omitempty"`
-	// clientRef names one OAuthClient. Immutable.
+	// clientRef names one OAuthClient. Write exactly one of clientRef and clientSelector. Immutable.
 	ClientRef *ClientReferenceApplyConfiguration `json:"clientRef,omitempty"`
-	// clientSelector names OAuthClients by their namespace's labels. Immutable.
+	// clientSelector names OAuthClients by their namespace's labels, those that come later, too. Immutable.
 	ClientSelector *ClientSelectorApplyConfiguration `json:"clientSelector,omitempty"`
 	// decision of the API's owner. A denial outweighs every approval.
 	Decision *apiv1alpha1.Decision `json:"decision,omitempty"`
 	// expiresAt is when an approval ends, as in RFC 3339, in the year 2000 or later:
-	// 2027-01-01T00:00:00Z.
+	// 2027-01-01T00:00:00Z. Without it the approval does not end by itself; a denial never
+	// does, and has none.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
 	// reason says why, for people.
 	Reason *string `json:"reason,omitempty"`
