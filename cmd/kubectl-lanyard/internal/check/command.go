@@ -62,6 +62,9 @@ func carryOut(ctx context.Context, s *cli.Session, o options) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if _, err := p.version(); err != nil {
+		report.silence()
+	}
 	err = s.Print(o.output, report, func(w io.Writer) error { return report.write(w, s.Paint, conclusions(o.pre)) })
 	if err == nil && !report.Healthy {
 		return cli.ErrNo

@@ -229,3 +229,16 @@ What could be seen is healthy. 1 ok, 1 to know of, 0 failed, 2 not looked at.
 		t.Errorf("got:\n%s\nwant:\n%s", &b, want)
 	}
 }
+
+func TestASilentServerIsSaidOnce(t *testing.T) {
+	r := Report{Sections: []Section{{Name: "Kinds", Checks: []Check{
+		{"API server", fail("", "it does not answer")}, {"one", unclear(context.DeadlineExceeded)}, {"two", unclear(context.DeadlineExceeded)},
+	}}}}
+	r.silence()
+	if r.count(Fail) != 1 || r.count(Unseen) != 2 {
+		t.Errorf("%d failed and %d were not looked at; want 1 and 2", r.count(Fail), r.count(Unseen))
+	}
+	if lines := merged(r.Sections[0].Checks); len(lines) != 2 || lines[1].Name != "one, two" {
+		t.Errorf("the lines are %v", lines)
+	}
+}

@@ -191,4 +191,7 @@ func unseen(err error, what string) (Result, bool) {
 	return unclear(err), true
 }
 
-func unclear(err error) Result { return fail("", "could not be told: %v", err) }
+func unclear(err error) Result { return fail("", untold+"%v", err) }
+
+// untold begins what is found where nobody could tell.
+const untold = "could not be told: "

@@ -47,10 +47,17 @@ func merged(all []Check) []Check {
 			out[last].Found = closedTo + " these"
 			continue
 		}
+		if last >= 0 && c.Verdict == Unseen && c.Found == noServer && out[last].Found == noServer {
+			out[last].Name += ", " + c.Name
+			continue
+		}
 		out = append(out, c)
 	}
 	return out
 }
+
+// noServer is found of everything else where the API server does not answer.
+const noServer = "not looked at: the API server does not answer"
 
 // closedTo begins what is found where a permission is missing.
 const closedTo = "not looked at: you may not read"

@@ -101,11 +101,17 @@ func (o *rotator) run(ctx context.Context) error {
 			return err
 		}
 	}
-	fmt.Fprintln(o.session.Out, o.sentence())
+	asked, means := o.sentences()
+	if o.dryRun.Any() || o.drop == "" {
+		fmt.Fprintln(o.session.Out, asked+" "+means)
+		means = ""
+	} else {
+		fmt.Fprintln(o.session.Out, asked) // what it means is true only if there is such a key
+	}
 	if o.dryRun.Any() {
 		return nil
 	}
-	return o.follow(ctx, c, name, before)
+	return o.follow(ctx, c, name, before, means)
 }
 
 // metadata is the Secret without what is in it: the API server answers with its metadata
@@ -128,15 +134,16 @@ func (o *rotator) annotate(ctx context.Context, c client.Client, name, value str
 	return err
 }
 
-func (o *rotator) sentence() string {
+// sentences say what was asked for, and what it means.
+func (o *rotator) sentences() (asked, means string) {
 	if o.drop == "" {
-		return "asked for the next signing key" + o.dryRun.Note() + ". It is published at once and signs 15 minutes later; the old one stays published until its last token has ended. Nothing fails."
+		return "asked for the next signing key" + o.dryRun.Note() + ".", "It is published at once and signs 15 minutes later; the old one stays published until its last token has ended. Nothing fails."
 	}
 	which := "signing key " + o.drop
 	if o.drop == "current" {
 		which = "the key that signs"
 	}
-	return "asked to drop " + which + o.dryRun.Note() + ". It leaves the published keys at once, and another one signs. " +
+	return "asked to drop " + which + o.dryRun.Note() + ".", "The dropped key leaves the published keys at once, and another one signs. " +
 		"APIs refuse its tokens once they fetch the keys again: within 5 minutes for package verifier, or when they are restarted."
 }
 
@@ -148,8 +155,8 @@ func (o *rotator) events(ctx context.Context, c client.Client) ([]eventsv1.Event
 }
 
 // follow waits until the controller has taken the annotation off, which it does in the
-// write that carries the command out, and tells what it did.
-func (o *rotator) follow(ctx context.Context, c client.Client, annotation string, before []eventsv1.Event) error {
+// write that carries the command out, and tells what it did, and then what that means.
+func (o *rotator) follow(ctx context.Context, c client.Client, annotation string, before []eventsv1.Event, means string) error {
 	how := fmt.Sprintf("kubectl -n %s get events --field-selector involvedObject.name=%s", o.session.LanyardNamespace, o.secret)
 	var done progress
 	var carried time.Time
@@ -191,6 +198,9 @@ func (o *rotator) follow(ctx context.Context, c client.Client, annotation string
 		return fmt.Errorf("it has not been carried out within %s, and will be once a controller runs that can: until then the annotation %s stays on the Secret. See kubectl lanyard check, and: %s", 2*cli.AwaitPatience, annotation, how)
 	case len(done.events) == 0:
 		fmt.Fprintf(o.session.Out, "It was carried out. What was done: %s\n", how)
+	}
+	if means != "" {
+		fmt.Fprintln(o.session.Out, means)
 	}
 	return nil
 }
