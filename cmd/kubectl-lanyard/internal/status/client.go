@@ -98,13 +98,13 @@ func reportClient(f clientFacts, now time.Time) clientReport {
 		Credentials: credentials(c.Spec.Authentication),
 		Problems:    amiss("", c, c.Status.ObservedGeneration, c.Status.Conditions),
 	}
-	about := map[string]bool{"OAuthClient/" + c.Name: true}
+	about := map[string]types.UID{"OAuthClient/" + c.Name: c.UID}
 	for i := range f.certificates {
 		cc := &f.certificates[i]
 		if cc.Spec.ClientRef.Name != c.Name {
 			continue
 		}
-		about["ClientCertificate/"+cc.Name] = true
+		about["ClientCertificate/"+cc.Name] = cc.UID
 		r.Certificates = append(r.Certificates, certificateOf(cc, now))
 		r.Problems = append(r.Problems, amiss("ClientCertificate/"+cc.Name, cc, cc.Status.ObservedGeneration, cc.Status.Conditions)...)
 	}
@@ -122,7 +122,7 @@ func reportClient(f clientFacts, now time.Time) clientReport {
 		r.Roles = append(r.Roles, one)
 	}
 	r.Problems = append(r.Problems, unbound(c, r.Certificates)...)
-	r.Events = eventsOf(f.events, func(kind, name string) bool { return about[kind+"/"+name] })
+	r.Events = eventsOf(f.events, about)
 	r.Credentials, r.Certificates, r.Roles, r.Problems = list(r.Credentials), list(r.Certificates), list(r.Roles), list(r.Problems)
 	return r
 }

@@ -191,6 +191,8 @@ func TestEventsAreTheNewestWarningsOfTheObjects(t *testing.T) {
 	for range 4 {
 		add("OAuthClient", "checkout", "Old", "Warning", -3*time.Hour, 0)
 	}
+	add("OAuthClient", "checkout", "OfOneThatIsGone", "Warning", 0, 0)
+	all[len(all)-1].InvolvedObject.UID = "gone"
 	f := checkout()
 	f.events = all
 	var got []string

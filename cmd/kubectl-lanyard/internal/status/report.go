@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -89,12 +90,14 @@ func amiss(of string, o client.Object, observed int64, conditions []metav1.Condi
 // maxEvents is how many events a person still reads.
 const maxEvents = 5
 
-// eventsOf are the newest warnings about objects, the newest first.
-func eventsOf(all []corev1.Event, about func(kind, name string) bool) []event {
+// eventsOf are the newest warnings about objects, the newest first. about are their UIDs
+// by Kind/name: what was said of one that is gone, and had the same name, is not theirs.
+func eventsOf(all []corev1.Event, about map[string]types.UID) []event {
 	var out []event
 	for i := range all {
 		e := &all[i]
-		if e.Type != corev1.EventTypeWarning || !about(e.InvolvedObject.Kind, e.InvolvedObject.Name) {
+		uid, ours := about[e.InvolvedObject.Kind+"/"+e.InvolvedObject.Name]
+		if e.Type != corev1.EventTypeWarning || !ours || uid != e.InvolvedObject.UID {
 			continue
 		}
 		out = append(out, event{

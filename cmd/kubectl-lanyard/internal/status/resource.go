@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -115,7 +116,7 @@ func reportResource(f apiFacts, now time.Time) resourceReport {
 		r.Problems = append(r.Problems, problem{"", "it has no AppRole, and spec.assignment is Required: nobody can get a token for it; create an AppRole, or set assignment: Optional"})
 	}
 	r.Roles = list(r.Roles)
-	r.add(roles, f, now, "ProtectedResource/"+p.Name)
+	r.add(roles, f, now, map[string]types.UID{"ProtectedResource/" + p.Name: p.UID})
 	return r
 }
 
@@ -130,18 +131,17 @@ func reportRole(role *v1alpha1.AppRole, f apiFacts, now time.Time) roleReport {
 		r.Identifier = f.resource.Spec.Identifier
 	}
 	r.Problems = amiss("", role, role.Status.ObservedGeneration, role.Status.Conditions)
-	r.add([]v1alpha1.AppRole{*role}, f, now, "")
+	r.add([]v1alpha1.AppRole{*role}, f, now, map[string]types.UID{})
 	return r
 }
 
 // add tells what was decided about roles, who waits for them, and what went wrong with
-// them and with also, an object as Kind/name.
-func (c *consent) add(roles []v1alpha1.AppRole, f apiFacts, now time.Time, also string) {
-	about := map[string]bool{also: true}
+// them and with about, which has other objects by Kind/name.
+func (c *consent) add(roles []v1alpha1.AppRole, f apiFacts, now time.Time, about map[string]types.UID) {
 	named := map[string]bool{}
 	for i := range roles {
 		role := &roles[i]
-		about["AppRole/"+role.Name], named[role.Name] = true, true
+		about["AppRole/"+role.Name], named[role.Name] = role.UID, true
 		for _, p := range role.Status.Pending {
 			client := p.Namespace + "/" + p.Name
 			c.Waiting = append(c.Waiting, waiting{role.Name, client, approveCommand(client, role)})
@@ -153,14 +153,14 @@ func (c *consent) add(roles []v1alpha1.AppRole, f apiFacts, now time.Time, also 
 		if !named[a.Spec.RoleRef.Name] {
 			continue
 		}
-		about["AppRoleAssignment/"+a.Name] = true
+		about["AppRoleAssignment/"+a.Name] = a.UID
 		c.Decisions = append(c.Decisions, decisionOf(a, now))
 	}
 	slices.SortStableFunc(c.Decisions, func(a, b decision) int {
 		return cmp.Or(strings.Compare(a.Role, b.Role), strings.Compare(a.Clients, b.Clients), strings.Compare(a.Assignment, b.Assignment))
 	})
 	c.Decisions, c.Waiting, c.Problems = list(c.Decisions), list(c.Waiting), list(c.Problems)
-	c.Events = eventsOf(f.events, func(kind, name string) bool { return about[kind+"/"+name] })
+	c.Events = eventsOf(f.events, about)
 }
 
 // approveCommand is what the role's owner types.
