@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestRefusesToDeclareWhileNoWebhookAnswers(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `failed calling webhook "who-decided.lanyard.dev"`) {
 		t.Errorf("another reason: err = %v; want it to name who-decided.lanyard.dev", err)
 	}
-	stillWorks(t, alice, ns.Name, time.Second)
+	stillWorks(t, alice, ns.Name)
 
 	// A namespace with everything in it ends.
 	begun := time.Now()
@@ -72,15 +73,16 @@ func TestRefusesToDeclareWhileNoWebhookAnswers(t *testing.T) {
 		}
 		return nil
 	})
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > 20*time.Second { // 5 s of it are Kubernetes' own wait
 		t.Errorf("the namespace took %s to end", took)
 	}
 }
 
 // stillWorks changes and deletes the objects "before" in every way that waits for no
-// webhook, or for none longer than patience.
-func stillWorks(t *testing.T, alice *person, namespace string, patience time.Duration) {
+// webhook, or for none longer than a second.
+func stillWorks(t *testing.T, alice *person, namespace string) {
 	t.Helper()
+	const patience = 4 * time.Second // a write that waited for one that must answer takes 5, and fails
 	within := func(what string, does func() error) {
 		t.Helper()
 		begun := time.Now()
@@ -147,15 +149,19 @@ func TestRefusesToWaitForASlowWebhook(t *testing.T) {
 	check(t, err)
 	defer listener.Close()
 
+	var waits sync.WaitGroup
 	for webhook, objects := range five(ns.Name, "after") {
-		begun := time.Now()
-		err := alice.Create(t.Context(), objects[0])
-		if err == nil || !strings.Contains(err.Error(), `failed calling webhook "`+webhook+`"`) {
-			t.Errorf("%T: err = %v; want it to name %s", objects[0], err, webhook)
-		}
-		if took := time.Since(begun); took < 4*time.Second || took > 8*time.Second {
-			t.Errorf("%s was waited for for %s; want 5 s", webhook, took)
-		}
+		waits.Go(func() {
+			begun := time.Now()
+			err := alice.Create(t.Context(), objects[0])
+			if err == nil || !strings.Contains(err.Error(), `failed calling webhook "`+webhook+`"`) {
+				t.Errorf("%T: err = %v; want it to name %s", objects[0], err, webhook)
+			}
+			if took := time.Since(begun); took < 4*time.Second || took > 20*time.Second {
+				t.Errorf("%s was waited for for %s; want 5 s", webhook, took)
+			}
+		})
 	}
-	stillWorks(t, alice, ns.Name, 2*time.Second)
+	waits.Wait()
+	stillWorks(t, alice, ns.Name)
 }
