@@ -74,6 +74,10 @@ func judgeCertificate(cc, before *v1alpha1.ClientCertificate, ns *rules.Namespac
 func (h *handlers) handleDeclarations(ctx context.Context, req admission.Request) admission.Response {
 	ctx, cancel := context.WithTimeout(ctx, declarationsPatience)
 	defer cancel()
+	if err := h.judging.take(ctx); err != nil {
+		return unable(ctx, err)
+	}
+	defer h.judging.giveBack()
 	if err := h.filled(ctx); err != nil {
 		return unable(ctx, err)
 	}

@@ -33,6 +33,8 @@ type handlers struct {
 	scheme     *runtime.Scheme
 	issuers    []string
 	now        func() time.Time
+
+	judging, warning seats
 }
 
 // errCaches is what a replica says that has just started.
@@ -68,7 +70,7 @@ func (h *handlers) decode(req admission.Request, raw runtime.RawExtension) (clie
 // unable is the answer where it could not tell: a refusal that says to try again.
 func unable(ctx context.Context, err error) admission.Response {
 	logf.FromContext(ctx).Error(err, "an admission review could not be answered")
-	if !errors.Is(err, errCaches) {
+	if !errors.Is(err, errCaches) && !errors.Is(err, errBusy) {
 		err = fmt.Errorf("lanyard-controller could not tell whether it may be: %w; try again", err)
 	}
 	return admission.Errored(http.StatusServiceUnavailable, err)

@@ -55,6 +55,8 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, cfg Config) error {
 		scheme:  mgr.GetScheme(),
 		issuers: cfg.AllowedIssuers,
 		now:     cfg.Now,
+		judging: make(seats, enough),
+		warning: make(seats, enough),
 	}
 	admissions := newCounter(cfg.Metrics)
 	cfg.Server.Register(PathWhoDecided, &admission.Webhook{Handler: counted(admissions, "who-decided", h.handleWhoDecided)})

@@ -33,6 +33,10 @@ func (h *handlers) handleWarnings(ctx context.Context, req admission.Request) ad
 }
 
 func (h *handlers) warnings(ctx context.Context, req admission.Request) ([]string, error) {
+	if err := h.warning.take(ctx); err != nil {
+		return nil, err
+	}
+	defer h.warning.giveBack()
 	if err := h.filled(ctx); err != nil {
 		return nil, err
 	}

@@ -32,6 +32,9 @@ func ControllerGroups() []string {
 // Controller is cmd/controller, built and run as the process that it is, with the
 // permissions of config/rbac and no more.
 type Controller struct {
+	// Binary is its path, for those who run more of it.
+	Binary string
+
 	child     cluster.Child
 	healthURL string
 
@@ -136,7 +139,7 @@ func (e *Environment) buildController(ctx context.Context, webhookAddress string
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the controller: %w\n%s", err, out)
 	}
-	c := &Controller{healthURL: "http://" + healthAddress}
+	c := &Controller{Binary: binary, healthURL: "http://" + healthAddress}
 	c.child = cluster.Child{Path: binary, Log: e.log, Ready: c.ready, Args: []string{
 		"--kubeconfig=" + kubeconfig, "--namespace=" + LanyardNamespace,
 		"--allowed-issuers=ClusterIssuer/" + WorkloadCA,

@@ -41,13 +41,7 @@ func startReplica(t *testing.T, user string, groups []string, files map[string][
 	t.Helper()
 	r := &replica{webhooks: freeAddress(t), health: freeAddress(t), mount: t.TempDir(), log: &lines{}}
 	r.mounts(t, files)
-	binary := filepath.Join(t.TempDir(), "controller")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/controller")
-	build.Dir = env.Root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the controller: %v\n%s", err, out)
-	}
-	r.cmd = exec.Command(binary, "--kubeconfig="+env.Kubeconfig(t, user, groups...), "--namespace="+testenv.LanyardNamespace, // without the test's context: the cleanup ends it
+	r.cmd = exec.Command(env.Controller.Binary, "--kubeconfig="+env.Kubeconfig(t, user, groups...), "--namespace="+testenv.LanyardNamespace, // without the test's context: the cleanup ends it
 		"--metrics-listen=0", "--health-listen="+r.health, "--webhook-listen="+r.webhooks,
 		"--webhook-tls-cert="+filepath.Join(r.mount, "tls.crt"), "--webhook-tls-key="+filepath.Join(r.mount, "tls.key"))
 	r.cmd.Stderr = r.log

@@ -33,6 +33,7 @@ import (
 // The certificate is cert-manager's, and so is its CA in the webhook configurations. It is
 // renewed while leader and standby run; the API server speaks to the standby.
 func TestReplicasServeARenewedCertificateWithoutARestart(t *testing.T) {
+	t.Parallel() // with the other test that waits most of the time, and needs no webhook of the cluster
 	alice := newPerson(t, "alice")
 	down(t)
 	restored(t)
@@ -165,6 +166,7 @@ func restored(t *testing.T) {
 
 // A replica that does not know the cluster yet must not say that a name is free.
 func TestRefusesToAnswerBeforeTheCachesAreFilled(t *testing.T) {
+	t.Parallel()
 	const user = "just-started"
 	grant := func(groups, resources []string) {
 		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: user + "-"}, Rules: []rbacv1.PolicyRule{{APIGroups: groups, Resources: resources, Verbs: []string{"get", "list", "watch"}}}}
