@@ -63,7 +63,8 @@ type AppRoleAssignmentSpec struct {
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$`
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
-	// reason says why, for people.
+	// reason says why, for people. The reason of a denial is told to the client's owner,
+	// too.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

@@ -12,6 +12,9 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
+// maxRoleMessage is the schema's limit for the message of a role, in bytes.
+const maxRoleMessage = 1024
+
 // conclude says what the status becomes.
 func conclude(f facts, d decision, now time.Time) v1alpha1.OAuthClientStatus {
 	c := f.client
@@ -27,7 +30,7 @@ func conclude(f facts, d decision, now time.Time) v1alpha1.OAuthClientStatus {
 			Name:       c.Spec.Roles[i].Name,
 			State:      g.State,
 			Assignment: g.Assignment,
-			Message:    g.Message,
+			Message:    status.Cut(g.Message, maxRoleMessage),
 		}
 		if r := f.roles[i].Role; r != nil {
 			role.Value = r.Spec.Value

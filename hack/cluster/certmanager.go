@@ -122,9 +122,10 @@ func established(ctx context.Context, client dynamic.Interface, name string) err
 	if err != nil {
 		return err
 	}
+	// null at first, which is no list: an error as any other until there are some.
 	conditions, _, err := unstructured.NestedSlice(crd.Object, "status", "conditions")
 	if err != nil {
-		return permanent(err)
+		return err
 	}
 	for _, each := range conditions {
 		condition, _ := each.(map[string]any)

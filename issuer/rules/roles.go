@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -171,7 +172,11 @@ func GrantOf(c *v1alpha1.OAuthClient, ns *Namespace, role *v1alpha1.AppRole, onR
 	}
 	switch {
 	case denial != nil:
-		return Grant{State: v1alpha1.RoleDenied, Assignment: denial.Name, Message: "the API's owner denied the role with AppRoleAssignment " + name(denial)}
+		message := "the API's owner denied the role with AppRoleAssignment " + name(denial)
+		if why := strings.Join(strings.Fields(denial.Spec.Reason), " "); why != "" {
+			message += ": " + why // on one line: it is another team's text
+		}
+		return Grant{State: v1alpha1.RoleDenied, Assignment: denial.Name, Message: message}
 	case approval != nil:
 		g := Grant{State: v1alpha1.RoleGranted, Assignment: approval.Name}
 		if approval.Spec.ExpiresAt != nil {

@@ -209,3 +209,23 @@ func TestConflictsHaveOneHolder(t *testing.T) {
 		}
 	}
 }
+
+func TestADenialSaysWhy(t *testing.T) {
+	because := func(reason string) func(*v1alpha1.AppRoleAssignment) {
+		return func(a *v1alpha1.AppRoleAssignment) { a.Spec.Reason = reason }
+	}
+	tests := map[string]struct{ reason, want string }{
+		"without a reason":     {"", "the API's owner denied the role with AppRoleAssignment orders/d"},
+		"with one":             {"contract has ended", "the API's owner denied the role with AppRoleAssignment orders/d: contract has ended"},
+		"always on one line":   {"no\n  orders/read\tGranted", "the API's owner denied the role with AppRoleAssignment orders/d: no orders/read Granted"},
+		"nothing but newlines": {"\n\n", "the API's owner denied the role with AppRoleAssignment orders/d"},
+	}
+	for sentence, test := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			g := rules.GrantOf(client(), shop(), role(), ok, []*v1alpha1.AppRoleAssignment{approval("d", denied, because(test.reason))}, noon)
+			if g.Message != test.want {
+				t.Errorf("Message = %q, want %q", g.Message, test.want)
+			}
+		})
+	}
+}

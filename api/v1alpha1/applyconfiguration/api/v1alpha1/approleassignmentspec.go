@@ -24,7 +24,8 @@ type AppRoleAssignmentSpecApplyConfiguration struct {
 	// 2027-01-01T00:00:00Z. Without it the approval does not end by itself; a denial never
 	// does, and has none.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
-	// reason says why, for people.
+	// reason says why, for people. The reason of a denial is told to the client's owner,
+	// too.
 	Reason *string `json:"reason,omitempty"`
 	// decidedBy is the user who decided, as the API server knows them. Written at
 	// admission, whatever was sent: leave it out. It is a record, and never an input of a
