@@ -94,6 +94,10 @@ func TestKubectlFlags(t *testing.T) {
 	run(t, "/does/not/exist", "status", "--kubeconfig", admin, "-n", w.shop).succeeds(t).says(t, "checkout")
 	run(t, admin, "status", "--context", "elsewhere").exits(t, 1).says(t, `context "elsewhere" does not exist`)
 	run(t, "/does/not/exist", "status").exits(t, 1).golden(t, "no-cluster")
+	for _, args := range [][]string{{"status"}, {"why", "a", "b"}, {"pending"}, {"approve", "a", "b"}, {"suspend", "a"}, {"rotate", "keys"}} {
+		run(t, admin, append(args, "--server=https://127.0.0.1:1")...).exits(t, 1).
+			says(t, "error: the API server at 127.0.0.1:1 does not answer (connection refused): is the context right, and does it run?")
+	}
 	run(t, admin, "statsu").exits(t, 2).golden(t, "unknown-command")
 	run(t, admin, "status", "--al").exits(t, 2).golden(t, "unknown-flag")
 }

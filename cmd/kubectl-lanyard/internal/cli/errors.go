@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -68,9 +71,12 @@ func instead(c *cobra.Command, args []string) string {
 // Sentence says for a person what err is. It says of a permission that is missing which
 // role of Lanyard gives it.
 func Sentence(err error) string {
+	host, why, dead := silent(err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case dead:
+		return fmt.Sprintf("the API server at %s does not answer (%s): is the context right, and does it run?", host, why)
 	case apierrors.IsForbidden(err):
 		return strings.TrimSpace(err.Error()) + remedy(err)
 	case unanswered(err):
@@ -82,6 +88,35 @@ func Sentence(err error) string {
 		return "the API server does not know you; log in again"
 	}
 	return strings.TrimSpace(err.Error())
+}
+
+// silent says whether the API server could not be reached at all, where it was looked for,
+// and why not. Of the issuer package access tells that, without a URL; and who was asked
+// for credentials on the way is a URL within the other.
+func silent(err error) (host, why string, yes bool) {
+	asked, ok := errors.AsType[*url.Error](err)
+	if !ok {
+		return "", "", false
+	}
+	if _, another := errors.AsType[*url.Error](asked.Err); another {
+		return "", "", false
+	}
+	host = asked.URL
+	if u, err := url.Parse(asked.URL); err == nil {
+		host = u.Host
+	}
+	if asked.Timeout() {
+		return host, "timeout", true
+	}
+	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
+		return host, unknown.Err, true
+	}
+	if on, ok := errors.AsType[*net.OpError](err); ok {
+		if errno, ok := errors.AsType[syscall.Errno](on); ok {
+			return host, errno.Error(), true
+		}
+	}
+	return "", "", false
 }
 
 // unanswered says whether one of Lanyard's webhooks did not answer the API server.

@@ -1,8 +1,14 @@
 package cli_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -72,5 +78,37 @@ func TestUsageSaysHowItIsWritten(t *testing.T) {
 		if usage, ok := errors.AsType[*cli.UsageError](err); !ok || !strings.Contains(usage.Error(), want) {
 			t.Errorf("%s: %v; want a UsageError that says %q", args, err, want)
 		}
+	}
+}
+
+func TestSentenceOfAnAPIServerThatDoesNotAnswer(t *testing.T) {
+	asking := func(err error) error {
+		return fmt.Errorf("get client: %w", &url.Error{Op: "Get", URL: "https://127.0.0.1:6443/apis/lanyard.dev", Err: err})
+	}
+	dial := func(err error) error { return asking(&net.OpError{Op: "dial", Net: "tcp", Err: err}) }
+	for want, err := range map[string]error{
+		"(connection refused)": dial(os.NewSyscallError("connect", syscall.ECONNREFUSED)),
+		"(no route to host)":   dial(os.NewSyscallError("connect", syscall.EHOSTUNREACH)),
+		"(no such host)":       dial(&net.DNSError{Err: "no such host", Name: "api", IsNotFound: true}),
+		"(timeout)":            asking(context.DeadlineExceeded),
+	} {
+		t.Run(want, func(t *testing.T) {
+			want := "the API server at 127.0.0.1:6443 does not answer " + want + ": is the context right, and does it run?"
+			if got := cli.Sentence(err); got != want {
+				t.Errorf("it says %q; want %q", got, want)
+			}
+		})
+	}
+	for sentence, err := range map[string]error{
+		"a certificate that nobody knows":           asking(errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority")),
+		"a program for credentials that is missing": asking(&os.PathError{Op: "fork/exec", Path: "/bin/login", Err: syscall.ENOENT}),
+		"another server, asked for credentials":     asking(&url.Error{Op: "Post", URL: "https://login.example", Err: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}}),
+		"another server":                            &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if got := cli.Sentence(err); got != err.Error() {
+				t.Errorf("it says %q; want %q", got, err)
+			}
+		})
 	}
 }
