@@ -19,6 +19,7 @@ func TestSuspend(t *testing.T) {
 
 	run(t, w.vera, "suspend", "checkout", "-n", w.shop).exits(t, 1).golden(t, "suspend-forbidden")
 	run(t, w.carol, "suspend", "chekcout", "-n", w.shop).exits(t, 1).golden(t, "suspend-misspelt")
+	run(t, w.alice, "resume", "role/orders-read", "-n", w.orders).exits(t, 2).golden(t, "resume-role")
 }
 
 func TestRotateKeys(t *testing.T) {

@@ -86,11 +86,18 @@ func TestSubjects(t *testing.T) {
 		"protectedresource/a":   {"ProtectedResource", "a"},
 		"somewhere/resource":    {"OAuthClient", "somewhere/resource"},
 		"clients/somewhere/one": {"OAuthClient", "somewhere/one"},
+
+		"oauthclient.lanyard.dev/checkout": {"OAuthClient", "checkout"},
 	}
 	for arg, want := range tests {
-		of, name := subjectOf(arg)
-		if of.kind != want.kind || name != want.name {
-			t.Errorf("%s is %s %s; want %+v", arg, of.kind, name, want)
+		of, name, err := subjectOf(arg)
+		if of.kind != want.kind || name != want.name || err != nil {
+			t.Errorf("%s is %s %s, %v; want %+v", arg, of.kind, name, err, want)
+		}
+	}
+	for _, arg := range []string{"role/x", "Roles/x", "approle.lanyard.dev/x", "assignment/x", "certificate/x"} {
+		if of, _, err := subjectOf(arg); err == nil || !strings.Contains(err.Error(), "only clients and resources can") {
+			t.Errorf("%s is %s, %v; want it refused", arg, of.kind, err)
 		}
 	}
 }

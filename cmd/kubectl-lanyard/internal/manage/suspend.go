@@ -56,7 +56,11 @@ func (o *switcher) command(c *cobra.Command) *cobra.Command {
 		if err := o.dryRun.Check(c); err != nil {
 			return err
 		}
-		return o.run(c.Context(), args[0])
+		of, name, err := subjectOf(args[0])
+		if err != nil {
+			return cli.Usage(c, err)
+		}
+		return o.run(c.Context(), of, name)
 	}
 	o.dryRun.AddFlag(c)
 	o.output.AddFlag(c)
@@ -97,23 +101,31 @@ func resourceSubject() subject {
 var (
 	clientWords   = []string{"client", "clients", "oauthclient", "oauthclients", "oac"}
 	resourceWords = []string{"resource", "resources", "protectedresource", "protectedresources", "pres"}
+	// otherWords are kinds that have no spec.suspend.
+	otherWords = []string{
+		"role", "roles", "approle", "approles", "assignment", "assignments", "approleassignment", "approleassignments", "ara",
+		"certificate", "certificates", "clientcertificate", "clientcertificates", "ccert", "tokenrevocation", "tokenrevocations",
+	}
 )
 
 // subjectOf reads CLIENT, client/NAME or resource/NAME.
-func subjectOf(arg string) (subject, string) {
-	word, name, found := strings.Cut(arg, "/")
+func subjectOf(arg string) (subject, string, error) {
+	before, name, found := strings.Cut(arg, "/")
+	word := strings.TrimSuffix(strings.ToLower(before), "."+v1alpha1.SchemeGroupVersion.Group) // as kubectl get -o name writes it
 	switch {
-	case found && slices.Contains(resourceWords, strings.ToLower(word)):
-		return resourceSubject(), name
-	case found && slices.Contains(clientWords, strings.ToLower(word)):
-		return clientSubject(), name
+	case found && slices.Contains(resourceWords, word):
+		return resourceSubject(), name, nil
+	case found && slices.Contains(clientWords, word):
+		return clientSubject(), name, nil
+	case found && slices.Contains(otherWords, word):
+		return subject{}, "", fmt.Errorf("%q is no kind that can be suspended: only clients and resources can; write client/NAME or resource/NAME, "+
+			"and for client %s in a namespace %s: client/%s -n %s", before, name, before, name, before)
 	default:
-		return clientSubject(), arg
+		return clientSubject(), arg, nil
 	}
 }
 
-func (o *switcher) run(ctx context.Context, arg string) error {
-	of, name := subjectOf(arg)
+func (o *switcher) run(ctx context.Context, of subject, name string) error {
 	key, err := o.session.Object(name)
 	if err != nil {
 		return err
@@ -191,7 +203,10 @@ func (o *switcher) complete(c *cobra.Command, args []string, typed string) ([]st
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	if word, _, found := strings.Cut(typed, "/"); found {
-		of, _ := subjectOf(typed)
+		of, _, err := subjectOf(typed)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
 		return o.session.CompleteNames(c, of.kind, word+"/")
 	}
 	names, _ := o.session.CompleteNames(c, "OAuthClient", "")
