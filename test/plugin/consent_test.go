@@ -93,8 +93,8 @@ func TestApprovalDoesNotUndoADenialOfNamespaces(t *testing.T) {
 	run(t, w.alice, "approve", checkout, role, "--dry-run=server").succeeds(t).golden(t, "approve-perhaps-outweighed")
 }
 
-// A client that asks for nothing yet can be approved; one that is not there cannot, where
-// that can be known: the name may be misspelt.
+// A client that asks for nothing yet can be approved, and one that is not there yet as
+// well, with a warning: the name may be misspelt.
 func TestApproveOfClientsThatDoNotAsk(t *testing.T) {
 	w := newWorld(t, "strange")
 	silent := newClient(w, "silent")
@@ -104,7 +104,10 @@ func TestApproveOfClientsThatDoNotAsk(t *testing.T) {
 	role := w.orders + "/orders-read"
 	run(t, admin, "approve", w.shop+"/silent", role).succeeds(t).golden(t, "approve-silent")
 	run(t, w.alice, "approve", w.shop+"/silent", role).succeeds(t).golden(t, "approve-silent-unread")
-	run(t, admin, "approve", w.shop+"/chekcout", role).exits(t, 1).golden(t, "approve-misspelt")
+	run(t, admin, "approve", w.shop+"/chekcout", role, "--dry-run=server").succeeds(t).golden(t, "approve-misspelt-dry-run")
+	run(t, w.alice, "approve", w.shop+"/chekcout", role, "--dry-run=client").succeeds(t).golden(t, "approve-misspelt-unread-dry-run")
+	run(t, w.alice, "approve", w.shop+"/chekcout", role, "--dry-run=server").succeeds(t).says(t, "warning: no client "+w.shop+"/chekcout is known here")
+	run(t, admin, "approve", w.shop+"/chekcout", role).succeeds(t).golden(t, "approve-misspelt")
 	run(t, w.alice, "approve", w.shop+"/checkout", w.orders+"/order-read").exits(t, 1).golden(t, "approve-misspelt-role")
 	run(t, w.alice, "approve", w.shop+"/checkout", w.orders+"/Orders.Read.All").exits(t, 1).golden(t, "approve-value")
 	run(t, w.alice, "approve", w.shop+"/checkout", role, "--expires", "yesterday").exits(t, 2).golden(t, "approve-wrong-expiry")

@@ -37,16 +37,16 @@ func (o *decider) decide(ctx context.Context, w wish) error {
 	var seen observed
 	var p plan
 	var did done
-	for range attempts {
+	for i := range attempts {
 		if seen, err = observe(ctx, c, w); err != nil {
 			return err
-		}
-		if w.decision == v1alpha1.DecisionApproved && seen.missing != nil {
-			return fmt.Errorf("%w (to approve a client before it exists, apply an AppRoleAssignment)", seen.missing)
 		}
 		p = planFor(w, seen.facts, o.session.Now())
 		if p.obstacle != "" {
 			return fmt.Errorf("not approved: %s", p.obstacle)
+		}
+		if doubt := stranger(w, seen); doubt != "" && i == 0 {
+			_ = cli.Say(o.session.Err, "warning: %s\nA decision is for whoever has that name, now or later: if it is misspelt, take it back.", doubt) // to a terminal
 		}
 		did, err = o.write(ctx, c, p)
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {

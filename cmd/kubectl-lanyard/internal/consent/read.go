@@ -20,8 +20,9 @@ type observed struct {
 	facts
 	role *v1alpha1.AppRole
 	// missing says that the client may be read and is not there; nil: it is, or nobody
-	// knows.
+	// knows. unread says that it may not be read.
 	missing error
+	unread  bool
 }
 
 // observe reads what a decision rests on, all at once. What the API's owner may not read
@@ -46,6 +47,7 @@ func observe(ctx context.Context, c client.Client, w wish) (observed, error) {
 				return nil
 			}
 			if apierrors.IsForbidden(err) {
+				o.unread = true
 				return nil
 			}
 			o.client = found
