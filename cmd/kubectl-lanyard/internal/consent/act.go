@@ -46,7 +46,7 @@ func (o *decider) decide(ctx context.Context, w wish) error {
 			return fmt.Errorf("not approved: %s", p.obstacle)
 		}
 		if doubt := stranger(w, seen); doubt != "" && i == 0 {
-			_ = cli.Say(o.session.Err, "warning: %s\nA decision is for whoever has that name, now or later: if it is misspelt, take it back.", doubt) // to a terminal
+			_ = cli.Say(o.session.Err, "warning: %s A decision is for whoever has that name, now or later: if it is misspelt, take it back.", doubt) // to a terminal
 		}
 		did, err = o.write(ctx, c, p)
 		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {

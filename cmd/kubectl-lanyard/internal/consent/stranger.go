@@ -17,7 +17,11 @@ import (
 func stranger(w wish, seen observed) string {
 	switch {
 	case seen.missing != nil:
-		return seen.missing.Error()
+		text := seen.missing.Error()
+		if !strings.HasSuffix(text, "?") {
+			text += "."
+		}
+		return text
 	case !seen.unread, seen.names(w):
 		return ""
 	}
@@ -25,7 +29,7 @@ func stranger(w wish, seen observed) string {
 	if slices.Contains(waiting, w.client.String()) || int(ptr.Deref(seen.role.Status.PendingCount, 0)) > len(waiting) {
 		return "" // of many that wait the role lists some
 	}
-	text := fmt.Sprintf("no client %s is known here: none waits for role %s, and no decision in namespace %s names it, and you may not read namespace %s",
+	text := fmt.Sprintf("no client %s is known here: none waits for role %s, no decision in namespace %s names it, and you may not read namespace %s",
 		w.client, w.role, w.role.Namespace, w.client.Namespace)
 	if meant := cli.Near(w.client.String(), waiting); len(meant) > 0 {
 		return text + "; did you mean " + strings.Join(meant, ", ") + "?"
@@ -34,7 +38,7 @@ func stranger(w wish, seen observed) string {
 		const most = 6
 		text += "; there wait " + strings.Join(waiting[:min(len(waiting), most)], ", ")
 	}
-	return text
+	return text + "."
 }
 
 // names says whether any decision of the role's namespace names the client.
