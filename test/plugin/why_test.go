@@ -153,6 +153,7 @@ func TestWhyToldToThoseWhoMayNotReadAll(t *testing.T) {
 	w.pod(t, "checkout", "checkout-1")
 
 	run(t, w.carol, "why", client, resource).exits(t, 1).golden(t, "why-unseen-pending")
+	run(t, w.alice, "why", client, "orders", "-n", w.orders).exits(t, 1).golden(t, "why-unseen-client-pending")
 	w.decide(t, "checkout-reads-orders", v1alpha1.DecisionApproved, nil)
 	w.awaitRole(t, v1alpha1.RoleGranted)
 	run(t, w.carol, "why", client, resource).exits(t, 1).golden(t, "why-unseen-granted")

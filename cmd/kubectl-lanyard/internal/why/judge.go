@@ -26,13 +26,16 @@ func judge(ctx context.Context, q *question, w *world, now time.Time) *Report {
 		Client: w.key.String(), Identifier: w.identifier,
 		Asks: Asks{Resource: q.resource, GrantType: string(q.grantType), TokenType: string(q.tokenType), Assumed: !q.peerGiven() && !q.dpop},
 	}
-	if w.client == nil {
-		return w.withoutClient(r)
-	}
-	r.ClientID = rules.ClientID(w.client)
 	if w.resource != nil {
 		r.Resource = w.resource.Namespace + "/" + w.resource.Name
 	}
+	switch {
+	case w.client == nil && w.unseen[theClient] != "":
+		return w.ofOwner(r, q, now)
+	case w.client == nil:
+		return w.withoutClient(r)
+	}
+	r.ClientID = rules.ClientID(w.client)
 	known := w.registry()
 	request := q.assume(w, known, now)
 	scope, ask, refusal := q.ask(cmpOr(w.identifier, q.resource))
@@ -70,7 +73,7 @@ func judge(ctx context.Context, q *question, w *world, now time.Time) *Report {
 
 // try are the commands by which an API's owner grants what is missing.
 func try(r *Report) (commands []string) {
-	if r.Outcome != TokenRefused {
+	if r.Outcome != TokenRefused && r.Ask == "" {
 		return nil
 	}
 	for _, role := range r.Roles {
@@ -91,22 +94,16 @@ func cmpOr[T comparable](a, b T) T {
 	return b
 }
 
-// withoutClient is the answer where there is no client, or it may not be read.
+// withoutClient is the answer where there is no client.
 func (w *world) withoutClient(r *Report) *Report {
-	step := Step{
+	r.add(Step{
 		Name: string(rules.StepClient), Verdict: Refused, Number: int(oauth.ErrIdentity),
 		Message: fmt.Sprintf("there is no OAuthClient %s in namespace %s; name another namespace by NAMESPACE/NAME or -n, correct the name, or create it", w.key.Name, w.key.Namespace),
-	}
-	rest := "there is no client to ask it of"
-	if need := w.unseen[theClient]; need != "" {
-		step = Step{Name: step.Name, Verdict: Unknown, Message: couldNotLook(need)}
-		rest = "the client could not be looked at"
-	}
-	r.add(step)
+	})
 	for _, name := range []rules.StepName{
 		stepAuthentication, rules.StepGrantType, rules.StepResource, rules.StepRoles, rules.StepSuspension, rules.StepCertificate, rules.StepBinding, rules.StepLifetime,
 	} {
-		r.add(Step{Name: string(name), Verdict: NotReached, Message: rest})
+		r.add(Step{Name: string(name), Verdict: NotReached, Message: "there is no client to ask it of"})
 	}
 	r.conclude()
 	return r

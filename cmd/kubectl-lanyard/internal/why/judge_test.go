@@ -168,8 +168,8 @@ func TestWhatMayNotBeReadIsUnknown(t *testing.T) {
 		"the client": {
 			func(w *world) { unseen(theClient)(w); w.client = nil },
 			map[string]Verdict{
-				"client": Unknown, "authentication": NotReached, "grant type": NotReached, "resource": NotReached, "roles": NotReached,
-				"suspension": NotReached, "certificate": NotReached, "binding": NotReached, "lifetime": NotReached,
+				"client": Unknown, "authentication": NotReached, "grant type": NotReached, "roles": Unknown,
+				"certificate": NotReached, "binding": NotReached, "lifetime": NotReached,
 			},
 			TokenUnknown,
 		},

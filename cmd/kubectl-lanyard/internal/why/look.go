@@ -38,7 +38,7 @@ func look(ctx context.Context, c client.Reader, q *question, clusterDomain strin
 	if err := cli.Together(ctx, l.theClient, l.theClientsNamespace, l.theCertificates, l.allResources); err != nil {
 		return nil, err
 	}
-	if l.w.client == nil {
+	if l.w.client == nil && l.w.unseen[theClient] == "" {
 		return l.w, nil
 	}
 	if err := l.resourcesNearby(ctx); err != nil {
@@ -47,7 +47,11 @@ func look(ctx context.Context, c client.Reader, q *question, clusterDomain strin
 	if err := l.settle(); err != nil {
 		return nil, err
 	}
-	if err := cli.Together(ctx, l.otherClients, l.theAccounts, l.theirNamespaces, l.theRoles, l.theAssignments); err != nil {
+	rest := []func(context.Context) error{l.theirNamespaces, l.theRoles, l.theAssignments}
+	if l.w.client != nil {
+		rest = append(rest, l.otherClients, l.theAccounts)
+	}
+	if err := cli.Together(ctx, rest...); err != nil {
 		return nil, err
 	}
 	return l.w, nil
@@ -146,7 +150,7 @@ func (l *looker) resourcesNearby(ctx context.Context) error {
 		return nil
 	}
 	var looks []func(context.Context) error
-	for _, namespace := range homes(l.q, l.w.client) {
+	for _, namespace := range homes(l.q, l.w.asker(l.q)) {
 		looks = append(looks, func(ctx context.Context) error {
 			var list v1alpha1.ProtectedResourceList
 			ok, err := l.list(ctx, theResource, &list, resources, namespace)
@@ -164,7 +168,8 @@ func (l *looker) resourcesNearby(ctx context.Context) error {
 // settle decides which resource is meant, and who else claims its identifier.
 func (l *looker) settle() error {
 	w := l.w
-	found := find(l.q.resource, w.client, l.claimants)
+	asker := w.asker(l.q)
+	found := find(l.q.resource, asker, l.claimants)
 	switch {
 	case l.q.byIdentifier():
 		w.identifier = l.q.resource
@@ -172,8 +177,8 @@ func (l *looker) settle() error {
 		return fmt.Errorf("%d ProtectedResources are called %s, such as %s/%s and %s/%s; write NAMESPACE/NAME, or the identifier",
 			len(found), l.q.resource, found[0].Namespace, found[0].Name, found[1].Namespace, found[1].Name)
 	case len(found) == 0 && (l.q.resource == "" || w.unseen[theResource] != ""):
-		w.identifier = reportedIdentifier(l.q, w.client)
-		found = find(w.identifier, w.client, l.claimants)
+		w.identifier = reportedIdentifier(l.q, asker)
+		found = find(w.identifier, asker, l.claimants)
 	}
 	if len(found) > 0 {
 		w.resource = oldest(found)
@@ -186,9 +191,9 @@ func (l *looker) settle() error {
 			w.resources = append(w.resources, p)
 		}
 	}
-	w.clients = []*v1alpha1.OAuthClient{w.client}
+	w.clients = []*v1alpha1.OAuthClient{asker}
 	if w.unseen[theClientsNamespace] != "" {
-		w.namespaces = append(w.namespaces, rules.ParseNamespace(w.key.Namespace, nil, map[string]string{v1alpha1.AnnotationClientIDs: w.client.Spec.ClientID}))
+		w.namespaces = append(w.namespaces, rules.ParseNamespace(w.key.Namespace, nil, map[string]string{v1alpha1.AnnotationClientIDs: asker.Spec.ClientID}))
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ import (
 // question is the token request that is asked about.
 type question struct {
 	client types.NamespacedName
+	// namespace is the current one of whoever asks.
+	namespace string
 	// resource as it was typed: an identifier, namespace/name or a name.
 	resource string
 	// scope is --scope as it was typed.

@@ -54,6 +54,9 @@ type Report struct {
 	Token *Token `json:"token,omitempty"`
 	// Try are commands that change what stands in the way, for whoever may.
 	Try []string `json:"try,omitempty"`
+	// Ask is the command by which the client's owner sees the rest, where the client may
+	// not be read.
+	Ask string `json:"ask,omitempty"`
 }
 
 // Asks is the request that is explained.

@@ -132,14 +132,21 @@ func (p printer) outcome(w io.Writer, r *Report) {
 	case TokenRefused:
 		p.say(w, "%s %d %s, %q.", p.Paint(cli.Bad, "No: the issuer refuses it with"), r.Refusal.Number, r.Refusal.Error, r.Refusal.Title)
 		p.say(w, "The number is explained in %s.", r.Refusal.Page)
-		if len(r.Try) > 0 {
-			fmt.Fprintln(w, "\nWhoever owns the API can grant what is missing:")
-			for _, command := range r.Try {
-				p.say(w, "  %s", command)
-			}
-		}
 	default:
-		fmt.Fprintln(w, p.Paint(cli.Warn, "Unknown: nothing that you may look at refuses it."))
+		text := "Unknown: nothing that you may look at refuses it."
+		if r.Ask != "" {
+			text = "Unknown: it rests on the client as well, which you may not read."
+		}
+		fmt.Fprintln(w, p.Paint(cli.Warn, text))
+	}
+	if r.Ask != "" {
+		p.say(w, "Whoever owns the client sees the rest with: %s", r.Ask)
+	}
+	if len(r.Try) > 0 {
+		fmt.Fprintln(w, "\nWhoever owns the API can grant what is missing:")
+		for _, command := range r.Try {
+			p.say(w, "  %s", command)
+		}
 	}
 	if t := r.Token; t != nil {
 		roles := cmpOr(strings.Join(t.Roles, " "), "(none)")

@@ -161,6 +161,9 @@ func (f *flags) answer(ctx context.Context, s *cli.Session, q *question) (*Repor
 	if err != nil {
 		return nil, err
 	}
+	if q.namespace, err = s.Namespace(); err != nil {
+		return nil, err
+	}
 	w, err := look(ctx, api, q, f.clusterDomain)
 	if err != nil {
 		return nil, err
