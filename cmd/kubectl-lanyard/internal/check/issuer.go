@@ -195,7 +195,7 @@ func (p *probe) rotation(ctx context.Context) Result {
 const late = time.Hour
 
 func judgeRotation(annotations map[string]string, now time.Time) Result {
-	const hint = "The controller carries it out within seconds; look at its log and at the events of the Secret."
+	const hint = "The controller carries it out within seconds, unless it names no key; the events of the Secret, and the controller's log, say which."
 	for _, command := range []string{v1alpha1.AnnotationRotate, v1alpha1.AnnotationDropKey} {
 		if _, pending := annotations[command]; pending {
 			return warn(hint, "the command %s is still to be carried out", command)
