@@ -110,7 +110,7 @@ func TestNothingIsKeptByAFinalizer(t *testing.T) {
 		if now := stored(t, o); now != nil {
 			t.Errorf("%s is still there: %v", o.GetKind(), now.Object["metadata"])
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 4*time.Second { // a webhook that must answer is waited for for 5
 			t.Errorf("%s: the deletion took %s without the controller", o.GetKind(), took)
 		}
 	}
