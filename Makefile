@@ -61,12 +61,12 @@ lint: ## Run the linter: house rules, floors, formatting
 verify: ## Check that generated files, module files and formatting are what they should be
 	@hack/verify.sh
 
-# One package more at a time than there are cores: many wait for a control plane.
+# Two packages more at a time than there are cores: many wait for a control plane.
 test: ## Run every test, on a real control plane where one is needed (PKGS=./issuer/... narrows)
 	@echo "== binaries of the local control plane (built once per machine, then cached)"
 	@assets=$$(go run ./hack/cluster/cmd/cluster assets) && \
 	echo "== KUBEBUILDER_ASSETS=$$assets go test $(TESTFLAGS) $(PKGS)" && \
-	KUBEBUILDER_ASSETS="$$assets" go test -json -p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) $(PKGS) | go run ./hack/testsum
+	KUBEBUILDER_ASSETS="$$assets" go test -json -p $$(($$(getconf _NPROCESSORS_ONLN) + 2)) -timeout=$(TEST_TIMEOUT) $(TESTFLAGS) $(PKGS) | go run ./hack/testsum
 
 fuzz: ## Fuzz every parser, FUZZTIME (30s) each
 	@FUZZTIME=$(FUZZTIME) hack/fuzz.sh
