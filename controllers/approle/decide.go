@@ -23,7 +23,7 @@ func decide(f facts, now time.Time) decision {
 	d := decision{verdict: f.Verdict()}
 	assignments := index.Group(f.assignments)
 	for _, a := range f.clients {
-		g := rules.GrantOf(a.client, a.namespace, f.Role, d.verdict, assignments.Of(a.client, a.namespace), now)
+		g := rules.GrantOf(a.Client, a.Namespace, f.Role, d.verdict, assignments.Of(a.Client, a.Namespace), now)
 		switch g.State {
 		case v1alpha1.RoleGranted:
 			d.granted++
@@ -31,7 +31,7 @@ func decide(f facts, now time.Time) decision {
 		case v1alpha1.RoleExpired:
 			d.ends = append(d.ends, g.ExpiresAt)
 		case v1alpha1.RolePending:
-			d.pending = append(d.pending, a.client)
+			d.pending = append(d.pending, a.Client)
 		default: // its owner has decided, or nobody can
 		}
 	}

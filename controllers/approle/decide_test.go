@@ -28,7 +28,7 @@ func crowd(n int) facts {
 		c := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{
 			Namespace: "shop", Name: fmt.Sprint("c", i), CreationTimestamp: metav1.NewTime(noon.Add(-time.Duration(i) * time.Second)),
 		}}
-		f.clients = append(f.clients, asking{c, ns})
+		f.clients = append(f.clients, index.Asking{Client: c, Namespace: ns})
 	}
 	random := rand.New(rand.NewPCG(1, 1))
 	random.Shuffle(n, func(i, j int) { f.clients[i], f.clients[j] = f.clients[j], f.clients[i] })
@@ -79,10 +79,10 @@ func TestGroupingAgreesWithTheRules(t *testing.T) {
 	}
 	grouped := index.Group(f.assignments)
 	for _, a := range f.clients {
-		want := rules.GrantOf(a.client, a.namespace, f.Role, f.Verdict(), f.assignments, noon)
-		got := rules.GrantOf(a.client, a.namespace, f.Role, f.Verdict(), grouped.Of(a.client, a.namespace), noon)
+		want := rules.GrantOf(a.Client, a.Namespace, f.Role, f.Verdict(), f.assignments, noon)
+		got := rules.GrantOf(a.Client, a.Namespace, f.Role, f.Verdict(), grouped.Of(a.Client, a.Namespace), noon)
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-all +grouped):\n%s", a.client.Name, diff)
+			t.Errorf("%s (-all +grouped):\n%s", a.Client.Name, diff)
 		}
 	}
 }

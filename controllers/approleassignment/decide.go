@@ -15,7 +15,7 @@ type decision struct {
 func decide(f facts, now time.Time) decision {
 	d := decision{verdict: rules.Assignment(f.assignment, f.role, now)}
 	for _, a := range f.clients {
-		if rules.Covers(f.assignment, a.client, a.namespace) {
+		if rules.Covers(f.assignment, a.Client, a.Namespace) {
 			d.covered++
 		}
 	}

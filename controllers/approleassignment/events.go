@@ -20,9 +20,6 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
-// maxNote is the API's limit for an event's note, in bytes.
-const maxNote = 1024
-
 // tell tells a decision on the role that it is about, or else on the assignment how that
 // stands: one event, whatever has changed.
 func (r *reconciler) tell(f facts, after *v1alpha1.AppRoleAssignment) {
@@ -62,7 +59,7 @@ func noteOf(a *v1alpha1.AppRoleAssignment) string {
 	if a.Spec.Reason != "" {
 		note += ": " + a.Spec.Reason
 	}
-	return status.Cut(note, maxNote)
+	return status.Cut(note, status.MaxNote)
 }
 
 // subject says for people whom a is about.
@@ -115,6 +112,6 @@ func (r *reconciler) tellRemoval(ctx context.Context, o client.Object) {
 	}
 	if there {
 		r.recorder.Eventf(role, a, corev1.EventTypeNormal, v1alpha1.EventDecisionRemoved, "Remove", "%s",
-			status.Cut("AppRoleAssignment "+a.Name+" is gone, which said: "+noteOf(a), maxNote))
+			status.Cut("AppRoleAssignment "+a.Name+" is gone, which said: "+noteOf(a), status.MaxNote))
 	}
 }

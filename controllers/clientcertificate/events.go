@@ -30,7 +30,7 @@ const (
 func (r *reconciler) tell(ctx context.Context, o *observation, s sightings, next v1alpha1.ClientCertificateStatus) {
 	status.Record(r.recorder, o.object, o.object.Status.Conditions, worthTelling(next.Conditions))
 	if s.matching != nil && s.matching.warning != "" && readyMessage(next) != readyMessage(o.object.Status) {
-		r.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, EventAuthorityEnds, "Match", "%s", status.Cut(s.matching.warning, maxNote))
+		r.recorder.Eventf(o.object, nil, corev1.EventTypeWarning, EventAuthorityEnds, "Match", "%s", status.Cut(s.matching.warning, status.MaxNote))
 	}
 	for _, pin := range next.Pins {
 		before := slices.ContainsFunc(o.object.Status.Pins, func(p v1alpha1.Pin) bool { return p.Thumbprint == pin.Thumbprint })
@@ -46,9 +46,6 @@ func (r *reconciler) tell(ctx context.Context, o *observation, s sightings, next
 		}
 	}
 }
-
-// maxNote is the API's limit for an event's note, in bytes.
-const maxNote = 1024
 
 // readyMessage is what the condition Ready says; empty if there is none. That of
 // spec.subject changes when the declaration does, or the state of a CA.

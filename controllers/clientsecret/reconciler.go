@@ -111,7 +111,7 @@ func (r *reconciler) tell(before, after *v1alpha1.OAuthClient, d decision, o out
 		r.recorder.Eventf(after, nil, corev1.EventTypeNormal, EventEnded, action,
 			"spec.authentication.clientSecret is gone: no client secret works any more. The Secret stays until the client is deleted; delete it if nobody needs it")
 	case is != nil && is.Status == metav1.ConditionFalse && (was == nil || was.Reason != is.Reason):
-		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, action, "%s", status.Cut(is.Message, maxNote))
+		r.recorder.Eventf(after, nil, corev1.EventTypeWarning, is.Reason, action, "%s", status.Cut(is.Message, status.MaxNote))
 	}
 }
 
@@ -120,6 +120,3 @@ const (
 	// EventEnded: spec.authentication.clientSecret is gone, and no client secret works any more.
 	EventEnded = "ClientSecretsEnded"
 )
-
-// maxNote is the API's limit for an event's note, in bytes.
-const maxNote = 1024

@@ -12,9 +12,6 @@ import (
 	"github.com/lanyard-dev/lanyard/controllers/status"
 )
 
-// maxNote is the API's limit for an event's note, in bytes.
-const maxNote = 1024
-
 // news is one thing that has changed and is worth telling.
 type news struct {
 	warning      bool
@@ -106,7 +103,7 @@ func (r *reconciler) tell(f facts, after *v1alpha1.OAuthClient) {
 	for i, n := range all {
 		notes[i] = n.note
 	}
-	note := status.Cut(strings.Join(notes, "; "), maxNote)
+	note := status.Cut(strings.Join(notes, "; "), status.MaxNote)
 	if role := f.roleOf(all); role != nil {
 		r.recorder.Eventf(after, role, eventType, all[0].reason, "SetRoles", "%s", note)
 		return

@@ -87,7 +87,7 @@ func (r *reconciler) rotate(ctx context.Context) (ctrl.Result, error) {
 // tell makes an event of each.
 func (r *reconciler) tell(secret *corev1.Secret, all ...told) {
 	for _, t := range all {
-		r.recorder.Eventf(secret, nil, t.kind, t.reason, "Rotate", "%s", status.Cut(t.note, maxNote))
+		r.recorder.Eventf(secret, nil, t.kind, t.reason, "Rotate", "%s", status.Cut(t.note, status.MaxNote))
 	}
 }
 
@@ -102,6 +102,3 @@ const (
 	// EventUnreadable: the Secret holds no ring that can be read.
 	EventUnreadable = "SigningKeysUnreadable"
 )
-
-// maxNote is the API's limit for an event's note, in bytes.
-const maxNote = 1024

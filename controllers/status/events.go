@@ -19,8 +19,8 @@ type EventRecorder interface {
 // action of every event that Record makes.
 const action = "SetCondition"
 
-// maxNote is the API's limit for an event's note, in bytes.
-const maxNote = 1024
+// MaxNote is the API's limit for an event's note, in bytes.
+const MaxNote = 1024
 
 // Record tells on object which conditions have changed from before to after: one
 // event each, with the condition's reason and message. It is a Warning if Ready
@@ -31,6 +31,6 @@ func Record(recorder EventRecorder, object runtime.Object, before, after []metav
 		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse && !slices.Contains(usual, c.Reason) {
 			eventType = corev1.EventTypeWarning
 		}
-		recorder.Eventf(object, nil, eventType, c.Reason, action, "%s", Cut(c.Message, maxNote))
+		recorder.Eventf(object, nil, eventType, c.Reason, action, "%s", Cut(c.Message, MaxNote))
 	}
 }

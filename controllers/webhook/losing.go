@@ -19,22 +19,16 @@ type keys map[types.NamespacedName]struct{}
 // standing is a role with everything that says who has it.
 type standing struct {
 	index.RoleFacts // its Role is nil: it is gone
-	clients         []asking
+	clients         []index.Asking
 	assignments     []*v1alpha1.AppRoleAssignment
-}
-
-// asking is a client that asks for the role.
-type asking struct {
-	client    *v1alpha1.OAuthClient
-	namespace *rules.Namespace
 }
 
 // holders returns the clients that have the role by some assignments.
 func (s standing) holders(assignments []*v1alpha1.AppRoleAssignment, now time.Time) keys {
 	have, onRole, of := keys{}, s.Verdict(), index.Group(assignments)
 	for _, a := range s.clients {
-		if rules.GrantOf(a.client, a.namespace, s.Role, onRole, of.Of(a.client, a.namespace), now).State == v1alpha1.RoleGranted {
-			have[client.ObjectKeyFromObject(a.client)] = struct{}{}
+		if rules.GrantOf(a.Client, a.Namespace, s.Role, onRole, of.Of(a.Client, a.Namespace), now).State == v1alpha1.RoleGranted {
+			have[client.ObjectKeyFromObject(a.Client)] = struct{}{}
 		}
 	}
 	return have
@@ -111,29 +105,8 @@ func (h *handlers) standing(ctx context.Context, key types.NamespacedName, only 
 	if s.assignments, err = h.find.Assignments(ctx, key); err != nil {
 		return s, err
 	}
-	clients, err := h.asking(ctx, key, only)
-	if err != nil {
+	if s.clients, err = h.find.Asking(ctx, key, only); err != nil {
 		return s, err
 	}
-	namespaces := h.find.Namespaces()
-	for _, c := range clients {
-		ns, err := namespaces.Get(ctx, c.Namespace)
-		if err != nil {
-			return s, err
-		}
-		s.clients = append(s.clients, asking{c, ns})
-	}
 	return s, ctx.Err()
-}
-
-func (h *handlers) asking(ctx context.Context, role types.NamespacedName, only *v1alpha1.ClientReference) ([]*v1alpha1.OAuthClient, error) {
-	if only == nil {
-		return h.find.ClientsAsking(ctx, role)
-	}
-	c := &v1alpha1.OAuthClient{}
-	there, err := h.find.Get(ctx, types.NamespacedName{Namespace: only.Namespace, Name: only.Name}, c)
-	if err != nil || !there || !slices.Contains(c.Spec.Roles, v1alpha1.RoleReference{Namespace: role.Namespace, Name: role.Name}) {
-		return nil, err
-	}
-	return []*v1alpha1.OAuthClient{c}, nil
 }

@@ -20,7 +20,7 @@ func orders(n int) standing {
 	s := standing{RoleFacts: index.RoleFacts{Role: role, Resource: &v1alpha1.ProtectedResource{}, OnResource: rules.Verdict{OK: true}, Holder: role}}
 	ns := rules.ParseNamespace("shop", map[string]string{"team": "shop"}, nil)
 	for i := range n {
-		s.clients = append(s.clients, asking{&v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("c%d", i)}}, ns})
+		s.clients = append(s.clients, index.Asking{Client: &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprintf("c%d", i)}}, Namespace: ns})
 	}
 	return s
 }
