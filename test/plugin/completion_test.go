@@ -44,6 +44,9 @@ func TestKubectlRunsAndCompletesThePlugin(t *testing.T) {
 		"roles after the client":            {[]string{"deny", "-n", w.orders, w.shop + "/checkout", ""}, "orders-read\n"},
 		"clients that can be suspended":     {[]string{"suspend", "-n", w.shop, ""}, "checkout\nresource/\n"},
 		"resources that can be suspended":   {[]string{"suspend", "-n", w.orders, "resource/"}, "resource/orders\n"},
+		"clients to ask as":                 {[]string{"token", "-n", w.shop, ""}, "checkout\n"},
+		"clients to ask about":              {[]string{"why", "-n", w.shop, ""}, "checkout\n"},
+		"no second client":                  {[]string{"token", "-n", w.shop, "checkout", ""}, ":4"},
 		"formats":                           {[]string{"status", "-o", ""}, "wide\njson\nyaml\n"},
 		"nothing of what may not be listed": {[]string{"status", "-n", "kube-system", "client/"}, ":4"},
 	}

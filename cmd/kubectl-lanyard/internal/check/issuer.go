@@ -20,9 +20,6 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
 )
 
-// secretName is where the signing keys are.
-const secretName = "lanyard-signing-keys"
-
 func (p *probe) issuer() section {
 	return section{"Issuer", []check{
 		{"address", p.address},
@@ -146,7 +143,7 @@ func (p *probe) signingKeys(context.Context) Result {
 }
 
 func judgeKeys(status int, body []byte, announced []jose.Algorithm) Result {
-	const hint = "The controller makes the keys, in Secret " + secretName + "; look at its log and at the events of the Secret."
+	const hint = "The controller makes the keys, in Secret " + cli.SigningKeySecret + "; look at its log and at the events of the Secret."
 	if status != http.StatusOK {
 		return fail(hint, "the issuer answers %d at %s", status, access.KeysPath)
 	}
@@ -178,12 +175,12 @@ func judgeKeys(status int, body []byte, announced []jose.Algorithm) Result {
 // rotation reads the metadata of the Secret with the signing keys, never the Secret.
 func (p *probe) rotation(ctx context.Context) Result {
 	secret := &metav1.PartialObjectMetadata{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}}
-	err := p.Get(ctx, types.NamespacedName{Namespace: p.lanyard, Name: secretName}, secret)
+	err := p.Get(ctx, types.NamespacedName{Namespace: p.lanyard, Name: cli.SigningKeySecret}, secret)
 	if apierrors.IsForbidden(err) {
-		return notSeen("not looked at: only who may read the Secret %s sees when they rotate", secretName)
+		return notSeen("not looked at: only who may read the Secret %s sees when they rotate", cli.SigningKeySecret)
 	}
 	if apierrors.IsNotFound(err) {
-		return fail("The controller makes it; look at its log.", "there is no Secret %s/%s with signing keys", p.lanyard, secretName)
+		return fail("The controller makes it; look at its log.", "there is no Secret %s/%s with signing keys", p.lanyard, cli.SigningKeySecret)
 	}
 	if err != nil {
 		return unclear(err)

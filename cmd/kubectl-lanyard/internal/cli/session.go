@@ -39,6 +39,9 @@ type Session struct {
 // DefaultLanyardNamespace is where config/default installs Lanyard.
 const DefaultLanyardNamespace = "lanyard-system"
 
+// SigningKeySecret is the Secret with the signing keys, where nobody named another one.
+const SigningKeySecret = "lanyard-signing-keys"
+
 // NewSession returns a session with kubectl's defaults.
 func NewSession(in io.Reader, out, errOut io.Writer, now func() time.Time, getenv func(string) string) *Session {
 	return &Session{

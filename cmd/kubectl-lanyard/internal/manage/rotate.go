@@ -20,9 +20,6 @@ import (
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 )
 
-// keySecret is the Secret with the signing keys, where nobody named another one.
-const keySecret = "lanyard-signing-keys"
-
 // maxKid is more than a key id of Lanyard's has, in bytes.
 const maxKid = 64
 
@@ -71,7 +68,7 @@ func newRotateKeys(s *cli.Session) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&o.drop, "drop", "", "the kid of a compromised key, or current for the one that signs: drop it at once")
-	c.Flags().StringVar(&o.secret, "secret", keySecret, "the Secret with the keys (--signing-key-secret of controller and issuer)")
+	c.Flags().StringVar(&o.secret, "secret", cli.SigningKeySecret, "the Secret with the keys (--signing-key-secret of controller and issuer)")
 	o.dryRun.AddFlag(c)
 	return c
 }

@@ -57,6 +57,12 @@ func New(s *cli.Session) *cobra.Command {
 		}
 		return run(c.Context(), s, o, args[0])
 	}
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return s.CompleteNames(c, "OAuthClient", "")
+	}
 	o.output.AddFlag(c)
 	o.issuer.Add(c)
 	c.Flags().StringVar(&o.resource, "resource", "", "identifier of the API, such as api://orders (default: the client's only one)")
