@@ -149,12 +149,12 @@ type ServiceAccountCredential struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// admission, if Required, accepts only pods that Lanyard injected for this client,
-	// which this version does not do. Default Optional.
+	// admission, if Required, accepts only pods that Lanyard injected for this client: those
+	// with the label lanyard.dev/inject: "true" and the annotation lanyard.dev/client. Default
+	// Optional.
 	//
 	// +optional
 	// +kubebuilder:default=Optional
-	// +kubebuilder:validation:XValidation:rule="self != 'Required'",message="this version of Lanyard does not inject pods yet, so admission: Required would let no pod in: write admission: Optional, or leave it out"
 	Admission Admission `json:"admission,omitempty"`
 
 	// boundTo says what the token must be bound to: Pod (default), a living pod; Any, also

@@ -13,8 +13,9 @@ import (
 type ServiceAccountCredentialApplyConfiguration struct {
 	// name of the service account, in the client's own namespace.
 	Name *string `json:"name,omitempty"`
-	// admission, if Required, accepts only pods that Lanyard injected for this client,
-	// which this version does not do. Default Optional.
+	// admission, if Required, accepts only pods that Lanyard injected for this client: those
+	// with the label lanyard.dev/inject: "true" and the annotation lanyard.dev/client. Default
+	// Optional.
 	Admission *apiv1alpha1.Admission `json:"admission,omitempty"`
 	// boundTo says what the token must be bound to: Pod (default), a living pod; Any, also
 	// nothing. A token that is bound to a pod must belong to a living one in both cases.

@@ -1,0 +1,139 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+// document is the YAML as people write it.
+type document struct {
+	Resources []struct {
+		Name       string `json:"name"`
+		Identifier string `json:"identifier"`
+	} `json:"resources"`
+	Upstreams []struct {
+		Port        int    `json:"port"`
+		URL         string `json:"url"`
+		Resource    string `json:"resource"`
+		CAConfigMap string `json:"caConfigMap"`
+	} `json:"upstreams"`
+}
+
+var (
+	// A name of files: never ".", "..", or with a slash.
+	fileName = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`)
+	// As spec.identifier of a ProtectedResource: a URI without spaces, query or fragment.
+	identifier = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:[!$->@-\[\]-~]*[!$-.0->@-\[\]-~]$`)
+	// The name of an object (Kubernetes API conventions).
+	objectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+)
+
+// Parse reads the YAML of the annotation. The empty text is valid: no resources, no upstreams.
+// An upstream's resource that is not listed is added under the name upstream-<port>. The error
+// says which entry is wrong, and what to write instead.
+func Parse(text []byte) (Settings, error) {
+	if len(text) > MaxBytes {
+		return Settings{}, fmt.Errorf("the configuration has %d bytes; write at most %d", len(text), MaxBytes)
+	}
+	var d document
+	if err := yaml.UnmarshalStrict(text, &d); err != nil {
+		return Settings{}, fmt.Errorf("the configuration is no YAML with the lists resources and upstreams: %w", cause(err))
+	}
+	var s Settings
+	for i, r := range d.Resources {
+		if err := s.addResource(Resource{Name: r.Name, Identifier: r.Identifier}); err != nil {
+			return Settings{}, fmt.Errorf("resources[%d].%w", i, err)
+		}
+	}
+	for i, u := range d.Upstreams {
+		if err := s.addUpstream(Upstream{Port: u.Port, Resource: u.Resource, CAConfigMap: u.CAConfigMap}, u.URL); err != nil {
+			return Settings{}, fmt.Errorf("upstreams[%d].%w", i, err)
+		}
+	}
+	if len(s.Resources) > MaxResources {
+		return Settings{}, fmt.Errorf("resources: %d APIs, those of upstreams counted; a pod may have at most %d", len(s.Resources), MaxResources)
+	}
+	if len(s.Upstreams) > MaxUpstreams {
+		return Settings{}, fmt.Errorf("upstreams: there are %d; a pod may have at most %d", len(s.Upstreams), MaxUpstreams)
+	}
+	return s, nil
+}
+
+// cause is the innermost error: those around it repeat how YAML becomes JSON.
+func cause(err error) error {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+}
+
+func (s *Settings) addResource(r Resource) error {
+	switch {
+	case !fileName.MatchString(r.Name):
+		return fmt.Errorf("name %q names a file: write 1 to 63 lower-case letters, digits, dots, _ and -, for example orders", r.Name)
+	case strings.HasPrefix(r.Name, "upstream-"):
+		return fmt.Errorf("name %q: names that begin with upstream- are kept for upstreams; write another", r.Name)
+	case slices.ContainsFunc(s.Resources, func(o Resource) bool { return o.Name == r.Name }):
+		return fmt.Errorf("name %q stands there twice; write another name", r.Name)
+	}
+	if err := checkIdentifier(r.Identifier); err != nil {
+		return fmt.Errorf("identifier %w", err)
+	}
+	if s.Lists(r.Identifier) {
+		return fmt.Errorf("identifier %q stands there twice; leave one out", r.Identifier)
+	}
+	s.Resources = append(s.Resources, r)
+	return nil
+}
+
+func checkIdentifier(id string) error {
+	if len(id) < 3 || len(id) > 512 || !identifier.MatchString(id) {
+		return fmt.Errorf("%.80q is no resource's identifier: write spec.identifier of the ProtectedResource, for example api://orders", id)
+	}
+	return nil
+}
+
+func (s *Settings) addUpstream(u Upstream, address string) error {
+	switch {
+	case u.Port < 1024 || u.Port > 65535:
+		return fmt.Errorf("port %d is not between 1024 and 65535; write one that the app's containers do not use, for example 9470", u.Port)
+	case u.Port == EndpointPort || u.Port == MetricsPort:
+		return fmt.Errorf("port %d is the sidecar's own; write another, for example 9470", u.Port)
+	case slices.ContainsFunc(s.Upstreams, func(o Upstream) bool { return o.Port == u.Port }):
+		return fmt.Errorf("port %d stands there twice; write another", u.Port)
+	case u.CAConfigMap != "" && !objectName.MatchString(u.CAConfigMap):
+		return fmt.Errorf("caConfigMap %q is no name of a ConfigMap: write lower-case letters, digits, - and .", u.CAConfigMap)
+	}
+	if err := checkIdentifier(u.Resource); err != nil {
+		return fmt.Errorf("resource %w", err)
+	}
+	parsed, err := parseURL(address)
+	if err != nil {
+		return fmt.Errorf("url %w", err)
+	}
+	u.URL = parsed
+	s.Upstreams = append(s.Upstreams, u)
+	if !s.Lists(u.Resource) {
+		s.Resources = append(s.Resources, Resource{Name: "upstream-" + strconv.Itoa(u.Port), Identifier: u.Resource})
+	}
+	return nil
+}
+
+// parseURL takes https only: a token that is sent in the clear is a stolen one.
+func parseURL(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil, u.Scheme != "https", u.Hostname() == "", u.Opaque != "":
+		return nil, fmt.Errorf("%.200q is no https address: write for example https://orders.orders.svc:8443", address)
+	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "" || strings.Contains(address, "#"):
+		return nil, errors.New("holds a user, a query or a fragment: write scheme, host, port and path only")
+	}
+	return u, nil
+}
