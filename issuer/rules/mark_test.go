@@ -12,9 +12,9 @@ import (
 func TestMark(t *testing.T) {
 	long := strings.Repeat("a", 49)
 	for sentence, tc := range map[string]struct{ name, want string }{
-		"a name is its own mark":                             {"checkout", "checkout"},
-		"also with dots":                                     {"checkout.v2", "checkout.v2"},
-		"63 bytes are not cut":                               {strings.Repeat("c", 63), strings.Repeat("c", 63)},
+		"a name is its own mark": {"checkout", "checkout"},
+		"also with dots":         {"checkout.v2", "checkout.v2"},
+		"63 bytes are not cut":   {strings.Repeat("c", 63), strings.Repeat("c", 63)},
 		"a longer one is cut, and ends in a part of its hash": {strings.Repeat("c", 64), strings.Repeat("c", 50) + "_52b6419d27bd"},
 	} {
 		t.Run(sentence, func(t *testing.T) {

@@ -109,7 +109,7 @@ func (s *Settings) addUpstream(u Upstream, address string) error {
 	case slices.ContainsFunc(s.Upstreams, func(o Upstream) bool { return o.Port == u.Port }):
 		return fmt.Errorf("port %d stands there twice; write another", u.Port)
 	case u.CAConfigMap != "" && !objectName.MatchString(u.CAConfigMap):
-		return fmt.Errorf("caConfigMap %q is no name of a ConfigMap: write lower-case letters, digits, - and .", u.CAConfigMap)
+		return fmt.Errorf("caConfigMap %q is no name of a ConfigMap: write lower-case letters, digits, dots and -", u.CAConfigMap)
 	}
 	if err := checkIdentifier(u.Resource); err != nil {
 		return fmt.Errorf("resource %w", err)
