@@ -36,6 +36,7 @@ type Options struct {
 	WebhookTLSCert      string
 	WebhookTLSKey       string
 	LeaderElect         bool
+	ShutdownDelay       time.Duration
 	LogLevel            string
 }
 
@@ -57,6 +58,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.WebhookTLSCert, "webhook-tls-cert", "/etc/lanyard/webhook/tls.crt", "PEM file with the webhooks' own certificate; read again when it changes")
 	f.StringVar(&o.WebhookTLSKey, "webhook-tls-key", "/etc/lanyard/webhook/tls.key", "PEM file with its private key; read again when it changes")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "work only while holding the Lease lanyard-controller, so that several replicas can run")
+	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve webhooks, and work, after SIGTERM, not ready, until the API server asks another replica")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 }
 
@@ -115,6 +117,9 @@ func (o *Options) Validate() error {
 		wrong("signing-algorithm", o.SigningAlgorithm, "must be ES256, RS256, PS256 or EdDSA")
 	} else if err := o.schedule().Validate(); err != nil {
 		wrong("signing-key-rotation", o.SigningKeyRotation, err.Error())
+	}
+	if o.ShutdownDelay < 0 {
+		wrong("shutdown-delay", o.ShutdownDelay, "must not be negative")
 	}
 	if _, err := o.level(); err != nil {
 		wrong("log-level", o.LogLevel, "must be debug, info, warn or error")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -45,7 +46,7 @@ const (
 	leaseDuration = 15 * time.Second
 )
 
-// Run works until ctx ends, or until the Lease is lost. It logs to w.
+// Run works until --shutdown-delay after the end of ctx, or until the Lease is lost. It logs to w.
 func Run(ctx context.Context, o Options, w io.Writer) error {
 	level, err := o.level()
 	if err != nil {
@@ -63,10 +64,16 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(setUp(ctx, manager, o), setUpWebhooks(ctx, manager, o)); err != nil {
+	ending := func(*http.Request) error { return ctx.Err() }
+	if err := errors.Join(setUp(ctx, manager, o), setUpWebhooks(ctx, manager, o), manager.AddReadyzCheck("ending", ending)); err != nil {
 		return err
 	}
-	return manager.Start(ctx)
+	if o.WebhookListen == "0" { // nobody asks anything
+		o.ShutdownDelay = 0
+	}
+	serving, stop := outlive(ctx, o.ShutdownDelay)
+	defer stop()
+	return manager.Start(serving)
 }
 
 // loadConfig says where the API server is, and as whom to speak to it.

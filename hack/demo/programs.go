@@ -72,7 +72,7 @@ func (d *Demo) programs() ([]program, error) {
 				"--kubeconfig=" + d.path("pki", "lanyard-controller.kubeconfig"), "--namespace=" + systemNamespace,
 				"--allowed-issuers=ClusterIssuer/workload-ca",
 				"--metrics-listen=" + address(p.controllerMetrics), "--health-listen=" + address(p.controllerHealth),
-				"--webhook-listen=" + address(p.webhook),
+				"--webhook-listen=" + address(p.webhook), "--shutdown-delay=0s",
 				"--webhook-tls-cert=" + d.path("tls", "webhook", "tls.crt"), "--webhook-tls-key=" + d.path("tls", "webhook", "tls.key"),
 			}},
 			ports: []int{p.controllerMetrics, p.controllerHealth, p.webhook},

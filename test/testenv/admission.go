@@ -144,7 +144,7 @@ func (e *Environment) buildController(ctx context.Context, webhookAddress string
 		"--kubeconfig=" + kubeconfig, "--namespace=" + LanyardNamespace,
 		"--allowed-issuers=ClusterIssuer/" + WorkloadCA,
 		"--metrics-listen=0", "--health-listen=" + healthAddress,
-		"--webhook-listen=" + webhookAddress,
+		"--webhook-listen=" + webhookAddress, "--shutdown-delay=0s",
 		"--webhook-tls-cert=" + filepath.Join(e.dir, "webhook.crt"), "--webhook-tls-key=" + filepath.Join(e.dir, "webhook.key"),
 		"--leader-elect=false", // one that was killed would hold the Lease for 15 s more
 	}}

@@ -37,13 +37,15 @@ type replica struct {
 
 // startReplica runs a controller that wants the Lease, until the test ends. files are
 // what its mounted Secret holds.
-func startReplica(t *testing.T, user string, groups []string, files map[string][]byte) *replica {
+func startReplica(t *testing.T, user string, groups []string, files map[string][]byte, flags ...string) *replica {
 	t.Helper()
 	r := &replica{webhooks: freeAddress(t), health: freeAddress(t), mount: t.TempDir(), log: &lines{}}
 	r.mounts(t, files)
-	r.cmd = exec.Command(env.Controller.Binary, "--kubeconfig="+env.Kubeconfig(t, user, groups...), "--namespace="+testenv.LanyardNamespace, // without the test's context: the cleanup ends it
-		"--metrics-listen=0", "--health-listen="+r.health, "--webhook-listen="+r.webhooks,
-		"--webhook-tls-cert="+filepath.Join(r.mount, "tls.crt"), "--webhook-tls-key="+filepath.Join(r.mount, "tls.key"))
+	r.cmd = exec.Command(env.Controller.Binary, append([]string{ // without the test's context: the cleanup ends it
+		"--kubeconfig=" + env.Kubeconfig(t, user, groups...), "--namespace=" + testenv.LanyardNamespace,
+		"--metrics-listen=0", "--health-listen=" + r.health, "--webhook-listen=" + r.webhooks, "--shutdown-delay=0s",
+		"--webhook-tls-cert=" + filepath.Join(r.mount, "tls.crt"), "--webhook-tls-key=" + filepath.Join(r.mount, "tls.key"),
+	}, flags...)...)
 	r.cmd.Stderr = r.log
 	check(t, r.cmd.Start())
 	t.Cleanup(func() {

@@ -130,9 +130,15 @@ func leads(t *testing.T) {
 // expired is a certificate that has ended, with its key.
 func expired(t *testing.T) map[string][]byte {
 	t.Helper()
+	return lasting(t, -time.Minute)
+}
+
+// lasting is a certificate that ends in a while, with its key.
+func lasting(t *testing.T, while time.Duration) map[string][]byte {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	check(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(-time.Minute)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(while)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	check(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
