@@ -1,0 +1,75 @@
+package tokens
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lanyard-dev/lanyard/issuer/oauth"
+)
+
+// Refused is the issuer's "no". Asking again helps only when somebody has changed a
+// declaration, which the Source finds out by itself.
+type Refused struct {
+	Resource string
+	// Code is the issuer's error (RFC 6749 section 5.2), and Description its sentence.
+	Code        oauth.Code
+	Description string
+	// Number is the refusal's in the issuer's catalogue; zero if it gave none.
+	Number oauth.Number
+	// TraceID is where the issuer's log says more.
+	TraceID string
+}
+
+func (e *Refused) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the issuer refuses a token for %s", e.Resource)
+	if e.Number != 0 {
+		fmt.Fprintf(&b, " with number %d", e.Number)
+	}
+	fmt.Fprintf(&b, ": %s: %s", e.Code, e.Description)
+	if e.TraceID != "" {
+		fmt.Fprintf(&b, " (trace id %s)", e.TraceID)
+	}
+	return b.String()
+}
+
+// ofResource says whether the refusal is about what was asked for, and not about who
+// asks or with which certificate.
+func (e *Refused) ofResource() bool {
+	return e.Code == oauth.InvalidScope || e.Code == oauth.InvalidTarget
+}
+
+// Unavailable says that there is no valid token, and that none could be had so far: the
+// issuer is away, or something that is needed to ask it is not there yet.
+type Unavailable struct {
+	Resource string
+	// Cause is why; nil while the first answer is still waited for. It may also be a
+	// context's error.
+	Cause error
+	// RetryAfter is how long the issuer asked to be left alone; zero: it did not say.
+	RetryAfter time.Duration
+}
+
+func (e *Unavailable) Error() string {
+	if e.Cause == nil {
+		return fmt.Sprintf("there is no token for %s yet", e.Resource)
+	}
+	return fmt.Sprintf("there is no token for %s: %v", e.Resource, e.Cause)
+}
+
+func (e *Unavailable) Unwrap() error { return e.Cause }
+
+// NotListed says that a resource is not among those that the Source holds tokens for.
+type NotListed struct {
+	Resource string
+	Listed   []string
+}
+
+func (e *NotListed) Error() string {
+	if len(e.Listed) == 0 {
+		return fmt.Sprintf("the resource %q is not listed; none is: list it in resources of the configuration (annotation lanyard.dev/config)", e.Resource)
+	}
+	return fmt.Sprintf("the resource %q is not listed; listed are %s. Add it to resources of the configuration (annotation lanyard.dev/config)",
+		e.Resource, strings.Join(e.Listed, ", "))
+}
