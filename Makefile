@@ -39,7 +39,7 @@ demo-down: ## End what `make demo` left running
 ##@ Change it
 
 .PHONY: generate build
-generate: ## Regenerate deepcopy, CRDs, apply configurations, RBAC roles, and the references of the kinds and of kubectl lanyard
+generate: ## Regenerate deepcopy, CRDs, apply configurations, RBAC roles, the chart's share of config/, and the references
 	rm -rf api/v1alpha1/applyconfiguration config/crd/bases
 	$(CONTROLLER_GEN) object paths=./api/v1alpha1
 	$(CONTROLLER_GEN) crd paths=./api/v1alpha1 output:crd:dir=config/crd/bases
@@ -48,6 +48,7 @@ generate: ## Regenerate deepcopy, CRDs, apply configurations, RBAC roles, and th
 	$(CONTROLLER_GEN) rbac:roleName=lanyard-issuer,fileName=issuer-role.yaml paths=./issuer/kube/... output:rbac:dir=config/rbac
 	go run ./hack/kinds config/crd/bases docs/reference/kinds.md api/v1alpha1 controllers
 	go run ./hack/commands docs/reference/kubectl-lanyard.md
+	go run ./hack/chart
 
 build: ## Build every program of cmd/ into bin/
 	@hack/build.sh bin

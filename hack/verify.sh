@@ -17,7 +17,7 @@ files() {
 }
 
 check_generated() {
-	local copy=$scratch/copy generated=(api config docs/reference/kinds.md docs/reference/kubectl-lanyard.md)
+	local copy=$scratch/copy generated=(api config charts/lanyard docs/reference)
 	mkdir "$copy"
 	files | tar -cf - -T - | tar -xf - -C "$copy" || return 1
 	# The copy is a repository only so that tools that ask git find no other one.

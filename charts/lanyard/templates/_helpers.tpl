@@ -1,0 +1,53 @@
+{{- define "lanyard.labels" -}}
+app.kubernetes.io/part-of: lanyard
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "lanyard.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end -}}
+{{- end }}
+
+{{- define "lanyard.issuerURL" -}}
+{{ .Values.issuer.url | default (printf "https://lanyard-issuer.%s.svc" .Release.Namespace) }}
+{{- end }}
+
+{{- /* The Secrets with certificates: yours, or those that cert-manager makes. */ -}}
+{{- define "lanyard.issuer.secret" -}}
+{{ .Values.certificates.issuer.existingSecret | default "lanyard-issuer-tls" }}
+{{- end }}
+
+{{- define "lanyard.webhook.secret" -}}
+{{ .Values.certificates.webhook.existingSecret | default "lanyard-webhook-tls" }}
+{{- end }}
+
+{{- /* Whether a certificate comes from Lanyard's own CA: "true" or "". Takes certificates.issuer or certificates.webhook. */ -}}
+{{- define "lanyard.ownCA" -}}
+{{- if not (or .existingSecret (dig "name" "" .issuerRef)) }}true{{ end }}
+{{- end }}
+
+{{- /* The Secret with the roots of the issuer's serving certificate. */ -}}
+{{- define "lanyard.caSecret" -}}
+{{- with .Values.certificates.issuer -}}
+{{- if .caSecret }}{{ .caSecret }}
+{{- else if include "lanyard.ownCA" . }}lanyard-ca
+{{- else }}{{ include "lanyard.issuer.secret" $ }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Where cert-manager's CA injector finds who signed the webhooks' certificate. */ -}}
+{{- define "lanyard.webhook.injectCA" -}}
+{{- if .Values.certificates.webhook.existingSecret -}}
+cert-manager.io/inject-ca-from-secret: {{ .Release.Namespace }}/{{ .Values.certificates.webhook.existingSecret }}
+{{- else -}}
+cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/lanyard-webhook
+{{- end }}
+{{- end }}

