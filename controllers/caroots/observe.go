@@ -1,0 +1,89 @@
+package caroots
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/rules"
+)
+
+// observation is all that the decision on one namespace takes.
+type observation struct {
+	// needed: the namespace holds an OAuthClient, or is Lanyard's own.
+	needed bool
+	// held is the ConfigMap that is there; nil: there is none.
+	held *corev1.ConfigMap
+	// current are the roots of the file, remembered those of the memory.
+	current, remembered []*x509.Certificate
+}
+
+func (r *reconciler) observe(ctx context.Context, namespace string) (observation, error) {
+	o := observation{current: r.file.current()}
+	var err error
+	if o.needed, err = r.needed(ctx, namespace); err != nil {
+		return o, err
+	}
+	if o.held, err = r.get(ctx, namespace); err != nil {
+		return o, err
+	}
+	memory := o.held
+	if namespace != r.namespace {
+		if memory, err = r.get(ctx, r.namespace); err != nil {
+			return o, err
+		}
+	}
+	if memory != nil && ours(memory) {
+		// Whoever may write ConfigMaps in Lanyard's namespace may have spoilt it: what
+		// cannot be read is forgotten, and written anew.
+		o.remembered, _ = parseRoots([]byte(memory.Data[Key]))
+	}
+	return o, nil
+}
+
+func (r *reconciler) needed(ctx context.Context, namespace string) (bool, error) {
+	if namespace == r.namespace {
+		return true, nil
+	}
+	var list v1alpha1.OAuthClientList
+	if err := r.reader.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return false, err
+	}
+	for i := range list.Items {
+		if !rules.Gone(&list.Items[i]) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (r *reconciler) get(ctx context.Context, namespace string) (*corev1.ConfigMap, error) {
+	held := &corev1.ConfigMap{}
+	if err := r.configMaps.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ConfigMapName}, held); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return held, nil
+}
+
+// digested replaces what a ConfigMap holds by its digest, except in Lanyard's own
+// namespace: whoever may write the ConfigMap in theirs could fill a megabyte each.
+func digested(own string) func(any) (any, error) {
+	return func(object any) (any, error) {
+		held, ok := object.(*corev1.ConfigMap)
+		if !ok {
+			return nil, fmt.Errorf("a %T among ConfigMaps", object)
+		}
+		held.ManagedFields, held.Annotations, held.BinaryData = nil, nil, nil
+		if text, ok := held.Data[Key]; ok && held.Namespace != own {
+			held.Data = map[string]string{Key: digest(text)}
+		} else if !ok {
+			held.Data = nil
+		}
+		return held, nil
+	}
+}

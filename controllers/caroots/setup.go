@@ -1,0 +1,157 @@
+package caroots
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/index"
+)
+
+// Config is what the controller needs beside the manager.
+type Config struct {
+	// Namespace is Lanyard's own.
+	Namespace string
+	// Bundle is the PEM file with the roots; empty: no ConfigMap is kept.
+	Bundle string
+	// LookEvery is how often the file is read; zero: every few seconds.
+	LookEvery time.Duration
+	// Now is the clock.
+	Now func() time.Time
+	// Log takes what is said of the file.
+	Log *slog.Logger
+	// Metrics is where the metrics are registered.
+	Metrics prometheus.Registerer
+}
+
+const workers = 2
+
+// An apply that makes the ConfigMap asks for create by its name too, unlike a POST: no
+// other ConfigMap can be made with these permissions.
+//
+// +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=lanyard-ca,verbs=create;list;watch;patch;delete
+// +kubebuilder:rbac:groups=lanyard.dev,resources=oauthclients,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// SetupWithManager adds the controller to the manager. It runs on the leader only.
+func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
+	if cfg.Bundle == "" {
+		cfg.Log.Warn("without --ca-bundle no ConfigMap lanyard-ca is kept, and injected pods wait until their namespace has one")
+		return nil
+	}
+	metrics := newMetrics(cfg.Metrics)
+	configMaps, err := newCache(mgr, cfg.Namespace)
+	if err != nil {
+		return err
+	}
+	r := &reconciler{
+		namespace:  cfg.Namespace,
+		reader:     mgr.GetClient(),
+		configMaps: configMaps,
+		writer:     mgr.GetClient(),
+		recorder:   mgr.GetEventRecorder("lanyard-caroots"),
+		file:       &file{path: cfg.Bundle, log: cfg.Log, metrics: metrics},
+		now:        cfg.Now,
+		metrics:    metrics,
+	}
+	every := cfg.LookEvery
+	if every == 0 {
+		every = lookEvery
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("caroots").
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Watches(&v1alpha1.OAuthClient{}, index.Handler(itsNamespace), builder.WithPredicates(comesOrGoes())).
+		WatchesRawSource(source.Kind[client.Object](configMaps, &corev1.ConfigMap{}, index.Handler(r.followers))).
+		WatchesRawSource(r.files(every)).
+		Complete(r)
+}
+
+// newCache makes a cache of its own that holds the ConfigMaps of the one name: the
+// manager's would ask to read every ConfigMap of the cluster.
+func newCache(mgr ctrl.Manager, own string) (cache.Cache, error) {
+	c, err := cache.New(mgr.GetConfig(), cache.Options{
+		HTTPClient:           mgr.GetHTTPClient(),
+		Scheme:               mgr.GetScheme(),
+		Mapper:               mgr.GetRESTMapper(),
+		DefaultFieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, ConfigMapName),
+		DefaultTransform:     digested(own),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, mgr.Add(c)
+}
+
+// in is the ConfigMap of a namespace.
+func in(namespace string) types.NamespacedName {
+	return types.NamespacedName{Namespace: namespace, Name: ConfigMapName}
+}
+
+func itsNamespace(_ context.Context, o client.Object) (index.Keys, error) {
+	return index.Keys{in(o.GetNamespace()): {}}, nil
+}
+
+// followers are whom a change of a ConfigMap concerns: if it is the memory, everybody.
+func (r *reconciler) followers(ctx context.Context, o client.Object) (index.Keys, error) {
+	if o.GetNamespace() == r.namespace {
+		return r.everybody(ctx)
+	}
+	return itsNamespace(ctx, o)
+}
+
+// everybody is Lanyard's own namespace and each that holds a client.
+func (r *reconciler) everybody(ctx context.Context) (index.Keys, error) {
+	keys := index.Keys{in(r.namespace): {}}
+	var list v1alpha1.OAuthClientList
+	err := r.reader.List(ctx, &list, client.UnsafeDisableDeepCopy)
+	for i := range list.Items {
+		keys[in(list.Items[i].Namespace)] = struct{}{}
+	}
+	return keys, err
+}
+
+// comesOrGoes lets through clients that come, and those that go: what they declare is
+// no matter here.
+func comesOrGoes() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return (e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil)
+	}}
+}
+
+// files reads the file before anything is reconciled, and queues everybody when it has
+// changed.
+func (r *reconciler) files(every time.Duration) source.Source {
+	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		r.file.read()
+		q.Add(reconcile.Request{NamespacedName: in(r.namespace)})
+		go r.file.watch(ctx, every, func() {
+			all, err := r.everybody(ctx)
+			if err != nil {
+				logf.FromContext(ctx).Error(err, "cannot tell which namespaces hold clients") // the manager stops
+			}
+			for key := range all {
+				q.Add(reconcile.Request{NamespacedName: key})
+			}
+		})
+		return nil
+	})
+}
