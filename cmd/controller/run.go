@@ -27,6 +27,7 @@ import (
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/controllers/approle"
 	"github.com/lanyard-dev/lanyard/controllers/approleassignment"
+	"github.com/lanyard-dev/lanyard/controllers/caroots"
 	"github.com/lanyard-dev/lanyard/controllers/clientcertificate"
 	"github.com/lanyard-dev/lanyard/controllers/clientsecret"
 	"github.com/lanyard-dev/lanyard/controllers/index"
@@ -136,6 +137,9 @@ func setUp(ctx context.Context, mgr ctrl.Manager, o Options) error {
 			Namespace: o.Namespace, SecretName: o.SigningKeySecret, Schedule: o.schedule(), Now: time.Now, Random: rand.Reader, Metrics: metrics,
 		}),
 		clientsecret.SetupWithManager(mgr, clientsecret.Config{Enabled: o.ClientSecrets, Now: time.Now, Random: rand.Reader}),
+		caroots.SetupWithManager(mgr, caroots.Config{
+			Namespace: o.Namespace, Bundle: o.CABundle, Now: time.Now, Log: slog.New(logr.ToSlogHandler(mgr.GetLogger())), Metrics: metrics,
+		}),
 		tokenrevocation.SetupWithManager(mgr, tokenrevocation.Config{Now: time.Now, Metrics: metrics}),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		// A replica that waits for the Lease is ready too: it can take over at once.

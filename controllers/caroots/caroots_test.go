@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
@@ -73,7 +74,7 @@ func newWorld(t *testing.T, roots ...string) world {
 // forget removes what the test before has left in Lanyard's own namespace.
 func forget(t *testing.T) {
 	t.Helper()
-	err := env.Client.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: caroots.ConfigMapName}})
+	err := env.Client.Delete(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: v1alpha1.ConfigMapCA}})
 	if client.IgnoreNotFound(err) != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func (w world) client(namespace, name string) *v1alpha1.OAuthClient {
 
 func get(ctx context.Context, namespace string) (*corev1.ConfigMap, error) {
 	held := &corev1.ConfigMap{}
-	return held, env.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: caroots.ConfigMapName}, held)
+	return held, env.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: v1alpha1.ConfigMapCA}, held)
 }
 
 // holds waits until the ConfigMap of a namespace holds these roots, and no others.
@@ -133,7 +134,7 @@ func (w world) holds(namespace string, roots ...string) *corev1.ConfigMap {
 		if held, err = get(ctx, namespace); err != nil {
 			return err
 		}
-		text := held.Data[caroots.Key]
+		text := held.Data[v1alpha1.KeyCA]
 		for _, root := range roots {
 			if !strings.Contains(text, root) {
 				return fmt.Errorf("a root is missing in %s", namespace)
@@ -151,7 +152,7 @@ func (w world) gone(namespace string) {
 	w.Helper()
 	testenv.Eventually(w.T, func(ctx context.Context) error {
 		if _, err := get(ctx, namespace); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("the ConfigMap is still there (%v)", err)
+			return fmt.Errorf("it is still there: %w", errors.Join(errors.New("not gone"), err))
 		}
 		return nil
 	})
@@ -232,8 +233,8 @@ func TestRefusesToTakeOverAConfigMapOfSomebodyElse(t *testing.T) {
 	w := newWorld(t, root)
 	ns := env.Namespace(t, nil, nil).Name
 	theirs := &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: caroots.ConfigMapName},
-		Data:       map[string]string{caroots.Key: "theirs", "more": "of it"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: v1alpha1.ConfigMapCA},
+		Data:       map[string]string{v1alpha1.KeyCA: "theirs", "more": "of it"},
 	}
 	if err := env.Client.Create(t.Context(), theirs); err != nil {
 		t.Fatal(err)
@@ -245,7 +246,7 @@ func TestRefusesToTakeOverAConfigMapOfSomebodyElse(t *testing.T) {
 			return err
 		}
 		for _, e := range list.Items {
-			if e.Reason == caroots.EventNotOurs && e.Type == corev1.EventTypeWarning && e.Regarding.Name == caroots.ConfigMapName {
+			if e.Reason == caroots.EventNotOurs && e.Type == corev1.EventTypeWarning && e.Regarding.Name == v1alpha1.ConfigMapCA {
 				return nil
 			}
 		}
@@ -274,7 +275,7 @@ func TestANamespaceWithTheConfigMapCanBeDeleted(t *testing.T) {
 	env.Kubectl(t, "delete", "namespace", ns, "--timeout=30s")
 }
 
-func TestRefusesAFileThatIsNoCertificateWithoutEndingTheController(t *testing.T) {
+func TestWithoutAFileItSaysSoAndGoesOn(t *testing.T) {
 	var log bytes.Buffer
 	if err := caroots.SetupWithManager(nil, caroots.Config{Log: slog.New(slog.NewTextHandler(&log, nil))}); err != nil {
 		t.Errorf("without a file: %v", err)
@@ -303,7 +304,7 @@ func TestRefusesOtherConfigMapsToTheController(t *testing.T) {
 		"create one by an apply":  mine.Apply(t.Context(), corev1ac.ConfigMap("another", ns), client.FieldOwner("x")),
 		"change one":              mine.Apply(t.Context(), corev1ac.ConfigMap("theirs", ns).WithData(map[string]string{"a": "b"}), client.FieldOwner("x")),
 		"delete one":              mine.Delete(t.Context(), object("theirs")),
-		"create ours by its name": mine.Create(t.Context(), object(caroots.ConfigMapName)), // a POST has no name
+		"create ours by its name": mine.Create(t.Context(), object(v1alpha1.ConfigMapCA)), // a POST has no name
 	} {
 		if !apierrors.IsForbidden(err) {
 			t.Errorf("the controller may %s: err = %v; want forbidden", doing, err)

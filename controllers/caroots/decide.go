@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
@@ -84,5 +85,5 @@ func holds(held *corev1.ConfigMap, own bool, text string) bool {
 	if !own {
 		text = digest(text)
 	}
-	return held.Data[Key] == text
+	return held.Data[v1alpha1.KeyCA] == text
 }

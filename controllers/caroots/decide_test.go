@@ -15,6 +15,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -82,8 +84,8 @@ func TestDecide(t *testing.T) {
 	text := encode(roots{root})
 	holding := func(text string, change ...func(*corev1.ConfigMap)) *corev1.ConfigMap {
 		held := &corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: ConfigMapName, Labels: map[string]string{labelManagedBy: managedBy}},
-			Data:       map[string]string{Key: text},
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: v1alpha1.ConfigMapCA, Labels: map[string]string{labelManagedBy: managedBy}},
+			Data:       map[string]string{v1alpha1.KeyCA: text},
 		}
 		if _, err := digested("lanyard-system")(held); err != nil {
 			t.Fatal(err)

@@ -7,9 +7,3 @@
 // It never touches a ConfigMap of that name that somebody else made. It reads and
 // writes no other ConfigMap, and its cache holds no other: RBAC names this one.
 package caroots
-
-// ConfigMapName is the name of the ConfigMap in each namespace.
-const ConfigMapName = "lanyard-ca"
-
-// Key is where the roots stand in it, PEM.
-const Key = "ca.crt"

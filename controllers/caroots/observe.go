@@ -41,7 +41,7 @@ func (r *reconciler) observe(ctx context.Context, namespace string) (observation
 	if memory != nil && ours(memory) {
 		// Whoever may write ConfigMaps in Lanyard's namespace may have spoilt it: what
 		// cannot be read is forgotten, and written anew.
-		o.remembered, _ = parseRoots([]byte(memory.Data[Key]))
+		o.remembered, _ = parseRoots([]byte(memory.Data[v1alpha1.KeyCA]))
 	}
 	return o, nil
 }
@@ -64,7 +64,7 @@ func (r *reconciler) needed(ctx context.Context, namespace string) (bool, error)
 
 func (r *reconciler) get(ctx context.Context, namespace string) (*corev1.ConfigMap, error) {
 	held := &corev1.ConfigMap{}
-	if err := r.configMaps.Get(ctx, types.NamespacedName{Namespace: namespace, Name: ConfigMapName}, held); err != nil {
+	if err := r.configMaps.Get(ctx, types.NamespacedName{Namespace: namespace, Name: v1alpha1.ConfigMapCA}, held); err != nil {
 		return nil, client.IgnoreNotFound(err)
 	}
 	return held, nil
@@ -79,8 +79,8 @@ func digested(own string) func(any) (any, error) {
 			return nil, fmt.Errorf("a %T among ConfigMaps", object)
 		}
 		held.ManagedFields, held.Annotations, held.BinaryData = nil, nil, nil
-		if text, ok := held.Data[Key]; ok && held.Namespace != own {
-			held.Data = map[string]string{Key: digest(text)}
+		if text, ok := held.Data[v1alpha1.KeyCA]; ok && held.Namespace != own {
+			held.Data = map[string]string{v1alpha1.KeyCA: digest(text)}
 		} else if !ok {
 			held.Data = nil
 		}

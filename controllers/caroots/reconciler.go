@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/controllers/index"
 )
 
@@ -62,7 +63,7 @@ func (r *reconciler) act(ctx context.Context, namespace string, held *corev1.Con
 		r.recorder.Eventf(held, nil, corev1.EventTypeWarning, EventNotOurs, "Leave",
 			"this ConfigMap has the name of the one that Lanyard keeps in each namespace with an OAuthClient, and not its label %s=%s, so it is left as it is. "+
 				"Injected pods of this namespace trust the issuer by the roots in its key %s: keep them up to date, or delete it, and Lanyard makes its own",
-			labelManagedBy, managedBy, Key)
+			labelManagedBy, managedBy, v1alpha1.KeyCA)
 	case remove:
 		err = r.writer.Delete(ctx, held, client.Preconditions{UID: &held.UID, ResourceVersion: &held.ResourceVersion})
 	case apply:
@@ -80,9 +81,9 @@ func (r *reconciler) act(ctx context.Context, namespace string, held *corev1.Con
 // was none it forces nothing: one that somebody made meanwhile is a conflict. It is no
 // plain create, since RBAC can hold an apply to this one name.
 func (r *reconciler) apply(ctx context.Context, namespace string, held *corev1.ConfigMap, text string) error {
-	wanted := corev1ac.ConfigMap(ConfigMapName, namespace).
+	wanted := corev1ac.ConfigMap(v1alpha1.ConfigMapCA, namespace).
 		WithLabels(map[string]string{labelManagedBy: managedBy}).
-		WithData(map[string]string{Key: text})
+		WithData(map[string]string{v1alpha1.KeyCA: text})
 	options := []client.ApplyOption{client.FieldOwner(fieldOwner)}
 	if held != nil {
 		wanted.WithUID(held.UID).WithResourceVersion(held.ResourceVersion)

@@ -92,7 +92,7 @@ func newCache(mgr ctrl.Manager, own string) (cache.Cache, error) {
 		HTTPClient:           mgr.GetHTTPClient(),
 		Scheme:               mgr.GetScheme(),
 		Mapper:               mgr.GetRESTMapper(),
-		DefaultFieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, ConfigMapName),
+		DefaultFieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, v1alpha1.ConfigMapCA),
 		DefaultTransform:     digested(own),
 	})
 	if err != nil {
@@ -103,7 +103,7 @@ func newCache(mgr ctrl.Manager, own string) (cache.Cache, error) {
 
 // in is the ConfigMap of a namespace.
 func in(namespace string) types.NamespacedName {
-	return types.NamespacedName{Namespace: namespace, Name: ConfigMapName}
+	return types.NamespacedName{Namespace: namespace, Name: v1alpha1.ConfigMapCA}
 }
 
 func itsNamespace(_ context.Context, o client.Object) (index.Keys, error) {
