@@ -1,0 +1,77 @@
+package egress
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+
+	"github.com/lanyard-dev/lanyard/sidecar/tokens"
+)
+
+// failure is the body of an answer that is this proxy's own and not the upstream's.
+type failure struct {
+	// Error is one of foreign_request, invalid_request, token_refused, token_unavailable,
+	// upstream_unreachable and upstream_timeout.
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+// fail answers a request that the upstream did not. What is logged is logged here, once.
+func (u *upstream) fail(seen *observation) func(http.ResponseWriter, *http.Request, error) {
+	return func(w http.ResponseWriter, r *http.Request, err error) {
+		if r.Context().Err() != nil { // the app went away; nobody reads this
+			seen.result = resultCancelled
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		status, body, result := describe(err, u.URL.Host)
+		seen.result = result
+		u.log.Warn("a call could not be passed on", "reason", body.Error, "error", err)
+		if status == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", retryAfter(err))
+		}
+		answer(w, status, body)
+	}
+}
+
+// describe says what an error means to the app, for an upstream of that host.
+func describe(err error, host string) (status int, body failure, result string) {
+	var network net.Error
+	isNoToken := errors.As(err, new(noTokenError))
+	refused, isRefused := errors.AsType[*tokens.Refused](err)
+	switch {
+	case isRefused:
+		return http.StatusBadGateway, failure{"token_refused", refused.Error()}, resultNoToken
+	case isNoToken && errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout, failure{"token_unavailable", err.Error()}, resultNoToken
+	case isNoToken:
+		return http.StatusServiceUnavailable, failure{"token_unavailable", err.Error()}, resultNoToken
+	case errors.As(err, &network) && network.Timeout():
+		return http.StatusGatewayTimeout, failure{"upstream_timeout", host + " does not answer: " + err.Error()}, resultTimeout
+	default:
+		return http.StatusBadGateway, failure{"upstream_unreachable", host + " cannot be called: " + err.Error()}, resultUnreachable
+	}
+}
+
+// retryAfter is what the issuer asked for, or the few seconds in which most of it passes.
+func retryAfter(err error) string {
+	if away, ok := errors.AsType[*tokens.Unavailable](err); ok && away.RetryAfter > 0 {
+		return strconv.Itoa(int(math.Ceil(away.RetryAfter.Seconds())))
+	}
+	return "5"
+}
+
+func answer(w http.ResponseWriter, status int, f failure) {
+	body, err := json.Marshal(f)
+	if err != nil {
+		status, body = http.StatusInternalServerError, nil
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the app may be gone
+}
