@@ -94,7 +94,7 @@ func (p part) write() error {
 // template is the file of the chart that says what a file of config/ says.
 func (p part) template(name, source string) (string, error) {
 	var out []string
-	for _, text := range strings.Split(strings.TrimPrefix(source, "---\n"), "\n---\n") {
+	for text := range strings.SplitSeq(strings.TrimPrefix(source, "---\n"), "\n---\n") {
 		d := escape(document(text))
 		if !strings.Contains("\n"+string(d), "\nkind: ") {
 			return "", errors.New("a document has no kind at the beginning of a line")

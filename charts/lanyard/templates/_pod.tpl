@@ -2,7 +2,6 @@
 {{- define "lanyard.pod.metadata" -}}
 labels:
   app.kubernetes.io/name: {{ .name }}
-  app.kubernetes.io/part-of: lanyard
   {{- with .root.Values.commonLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
