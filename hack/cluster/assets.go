@@ -29,15 +29,15 @@ func (a Assets) Path(binary string) string { return filepath.Join(a.Dir, binary)
 // assetsIn says where things stand in a cache folder.
 func assetsIn(dir string) Assets { return Assets{Dir: dir, CRDs: filepath.Join(dir, "crds")} }
 
-// missing returns the binaries that are not there yet, and whether the CRDs are not.
-func (a Assets) missing() (binaries []binary, crds bool) {
-	for _, b := range allBinaries() {
+// missing returns the binaries of a set that are not there yet, and whether the CRDs are not.
+func (a Assets) missing(set set) (binaries []binary, crds bool) {
+	for _, b := range set.binaries {
 		if _, err := os.Stat(a.Path(b.name)); err != nil {
 			binaries = append(binaries, b)
 		}
 	}
 	_, err := os.Stat(a.CRDs)
-	return binaries, err != nil
+	return binaries, set.crds && err != nil
 }
 
 // cacheRoot is $LANYARD_CACHE, or lanyard in the user's cache folder.
@@ -52,20 +52,20 @@ func cacheRoot() (string, error) {
 	return filepath.Join(dir, "lanyard"), nil
 }
 
-// findModules returns the folder of the build modules in the checkout around the working
-// directory: `go run` and `go test` both run inside the module.
-func findModules() (string, error) {
+// findModules returns a folder of build modules in the checkout around the working directory:
+// `go run` and `go test` both run inside the module.
+func findModules(folder string) (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for dir := start; ; dir = filepath.Dir(dir) {
-		modules := filepath.Join(dir, "hack", "cluster", "build")
+		modules := filepath.Join(dir, "hack", "cluster", folder)
 		if _, err := os.Stat(filepath.Join(modules, "kubernetes", "go.mod")); err == nil {
 			return modules, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("%s is not inside a checkout of lanyard: there is no hack/cluster/build in it or above it", start)
+			return "", fmt.Errorf("%s is not inside a checkout of lanyard: there is no hack/cluster/%s in it or above it", start, folder)
 		}
 	}
 }

@@ -25,15 +25,38 @@ type binary struct {
 	usual time.Duration
 }
 
-// allBinaries is in the order of building.
-func allBinaries() []binary {
-	return []binary{
+// set is what is built into one folder of the cache.
+type set struct {
+	// prefix of the folder's name.
+	prefix string
+	// folder, below hack/cluster, of the modules that pin the versions.
+	folder string
+	// binaries in the order of building.
+	binaries []binary
+	// crds says that cert-manager's CustomResourceDefinitions belong to it.
+	crds bool
+}
+
+func controlPlane() set {
+	return set{folder: "build", crds: true, binaries: []binary{
 		{"etcd", "etcd", "go.etcd.io/etcd/server/v3", 40 * time.Second},
 		{"kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", 4 * time.Minute},
 		{"kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", time.Minute},
 		{"kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", 30 * time.Second},
 		{"certmanager-controllers", "certmanager", ".", 2 * time.Minute},
-	}
+	}}
+}
+
+// nodeExtras is a set of its own, so that nobody who needs no node builds one, or builds the
+// control plane again because the node has changed.
+func nodeExtras() set {
+	return set{prefix: "node-", folder: "buildnode", binaries: []binary{
+		{"kubelet", "kubernetes", "k8s.io/kubernetes/cmd/kubelet", 2 * time.Minute},
+		{"kube-proxy", "kubernetes", "k8s.io/kubernetes/cmd/kube-proxy", 20 * time.Second},
+		{"kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", 30 * time.Second},
+		{"coredns", "coredns", ".", time.Minute},
+		{"pause", "pause", ".", 5 * time.Second},
+	}}
 }
 
 // progressInterval is how often Build says that it is still at work.
@@ -46,7 +69,29 @@ const progressInterval = 10 * time.Second
 //
 // It must run inside a checkout, because the modules that pin the versions stand there.
 func Build(ctx context.Context, progress io.Writer) (Assets, error) {
-	modules, err := findModules()
+	return buildSet(ctx, controlPlane(), progress)
+}
+
+// NodeAssets are the binaries of a whole node.
+type NodeAssets struct {
+	Assets
+	// NodeDir holds what the control plane alone does without: kubelet, kube-proxy,
+	// kube-scheduler, coredns and pause.
+	NodeDir string
+}
+
+// BuildNode is [Build] for a whole node.
+func BuildNode(ctx context.Context, progress io.Writer) (NodeAssets, error) {
+	control, err := Build(ctx, progress)
+	if err != nil {
+		return NodeAssets{}, err
+	}
+	extras, err := buildSet(ctx, nodeExtras(), progress)
+	return NodeAssets{Assets: control, NodeDir: extras.Dir}, err
+}
+
+func buildSet(ctx context.Context, set set, progress io.Writer) (Assets, error) {
+	modules, err := findModules(set.folder)
 	if err != nil {
 		return Assets{}, err
 	}
@@ -62,8 +107,9 @@ func Build(ctx context.Context, progress io.Writer) (Assets, error) {
 	if err != nil {
 		return Assets{}, err
 	}
+	key = set.prefix + key
 	assets := assetsIn(filepath.Join(root, key))
-	if binaries, crds := assets.missing(); len(binaries) == 0 && !crds {
+	if binaries, crds := assets.missing(set); len(binaries) == 0 && !crds {
 		return assets, nil
 	}
 	if err := os.MkdirAll(assets.Dir, 0o755); err != nil {
@@ -76,12 +122,12 @@ func Build(ctx context.Context, progress io.Writer) (Assets, error) {
 		return Assets{}, err
 	}
 	defer unlock()
-	return assets, assets.build(ctx, modules, progress)
+	return assets, assets.build(ctx, set, modules, progress)
 }
 
 // build makes what is missing, now that nobody else does.
-func (a Assets) build(ctx context.Context, modules string, progress io.Writer) error {
-	binaries, crds := a.missing()
+func (a Assets) build(ctx context.Context, set set, modules string, progress io.Writer) error {
+	binaries, crds := a.missing(set)
 	for i, b := range binaries {
 		what := fmt.Sprintf("building %s (%d of %d)", b.name, i+1, len(binaries))
 		err := reporting(progress, what, b.usual, func() error { return a.buildOne(ctx, b, modules) })

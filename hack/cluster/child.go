@@ -60,7 +60,7 @@ func StartControllerManager(ctx context.Context, assets Assets, kubeconfigPath s
 	}
 	return StartChild(ctx, Child{
 		Path:    assets.Path(controllerManager),
-		Args:    controllerManagerArgs(kubeconfigPath, rootCA),
+		Args:    controllerManagerArgs(kubeconfigPath, rootCA, withoutNodes),
 		Log:     log,
 		Ready:   func(ctx context.Context) error { return controllerManagerReady(ctx, config) },
 		cleanUp: func() { _ = os.RemoveAll(dir) },

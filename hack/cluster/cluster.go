@@ -22,6 +22,8 @@ type Cluster struct {
 	stateDir       string
 	assets         Assets
 	authentication string
+	// node is nil for a control plane alone.
+	node *nodeParts
 }
 
 // Options say what [Start] starts, and where.

@@ -43,19 +43,25 @@ func (c *Cluster) coreProcesses() ([]Process, error) {
 		ports[name] = port
 	}
 	etcdURL := "https://" + loopback(ports[etcd])
-	return []Process{
+	processes := []Process{
 		{Name: etcd, Path: c.assets.Path(etcd), KillAtOnce: true, Args: c.etcdArgs(etcdURL, "https://"+loopback(ports["etcd-peer"]))},
 		{Name: apiserver, Path: c.assets.Path(apiserver), KillAtOnce: true, Args: c.apiserverArgs(etcdURL, ports[apiserver])},
 		{
 			Name: controllerManager, Path: c.assets.Path(controllerManager), KillAtOnce: true,
-			Args: append(controllerManagerArgs(c.kubeconfigOf(controllerManager), c.pkiFile("ca.crt")),
+			Args: append(controllerManagerArgs(c.kubeconfigOf(controllerManager), c.pkiFile("ca.crt"), c.controllers()...),
 				"--service-account-private-key-file="+c.pkiFile("service-account.key")),
 		},
 		{
 			Name: certManager, Path: c.assets.Path(certManager),
 			Args: certManagerArgs(c.kubeconfigOf(certManager), c.readyFile()),
 		},
-	}, nil
+	}
+	if c.node != nil {
+		for i := range processes {
+			processes[i].Through = c.entrance()
+		}
+	}
+	return processes, nil
 }
 
 // readyFile is written by cert-manager's controllers when their caches are filled.
@@ -83,12 +89,9 @@ func (c *Cluster) apiserverArgs(etcdURL string, port int) []string {
 	args := []string{
 		"--etcd-servers=" + etcdURL, "--etcd-cafile=" + c.pkiFile("etcd-ca.crt"),
 		"--etcd-certfile=" + c.pkiFile("etcd.crt"), "--etcd-keyfile=" + c.pkiFile("etcd.key"),
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
-		// A loopback address is not allowed in the endpoints of the Service "kubernetes".
-		"--endpoint-reconciler-type=none",
+		fmt.Sprintf("--secure-port=%d", port),
 		"--tls-cert-file=" + c.pkiFile(apiserver+".crt"), "--tls-private-key-file=" + c.pkiFile(apiserver+".key"),
 		"--client-ca-file=" + c.pkiFile("ca.crt"),
-		"--authorization-mode=RBAC",
 		"--service-account-issuer=" + serviceAccountIssuer,
 		"--service-account-key-file=" + c.pkiFile("service-account.crt"),
 		"--service-account-signing-key-file=" + c.pkiFile("service-account.key"),
@@ -96,25 +99,47 @@ func (c *Cluster) apiserverArgs(etcdURL string, port int) []string {
 		"--allow-privileged=true",
 		"--profiling=false",
 	}
+	if c.node != nil {
+		args = append(args, c.nodeAPIServerArgs()...)
+	} else {
+		args = append(args,
+			"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1",
+			// A loopback address is not allowed in the endpoints of the Service "kubernetes".
+			"--endpoint-reconciler-type=none",
+			"--authorization-mode=RBAC")
+	}
 	if c.authentication != "" {
 		args = append(args, "--authentication-config="+c.authentication)
 	}
 	return args
 }
 
-// controllerManagerArgs runs the controllers that a cluster without nodes has a use for.
-func controllerManagerArgs(kubeconfig, rootCA string) []string {
+// withoutNodes are the controllers that a cluster without nodes has a use for.
+const withoutNodes = "--controllers=serviceaccount-controller,root-ca-certificate-publisher-controller," +
+	"garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller"
+
+func (c *Cluster) controllers() []string {
+	if c.node == nil {
+		return []string{withoutNodes}
+	}
 	return []string{
+		"--controllers=*",
+		// A stopped API server is no sign that the node is gone: elsewhere its replicas, and the
+		// new leader that comes after an outage, see to that.
+		"--node-monitor-grace-period=10m",
+	}
+}
+
+func controllerManagerArgs(kubeconfig, rootCA string, controllers ...string) []string {
+	return append([]string{
 		"--kubeconfig=" + kubeconfig,
 		"--root-ca-file=" + rootCA,
-		"--controllers=serviceaccount-controller,root-ca-certificate-publisher-controller," +
-			"garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller",
 		"--leader-elect=false",
 		"--secure-port=0", // nobody asks it anything
 		"--profiling=false",
 		// Its limit of 20 requests a second is for clusters that others use too.
 		"--kube-api-qps=200", "--kube-api-burst=400",
-	}
+	}, controllers...)
 }
 
 func certManagerArgs(kubeconfig, readyFile string) []string {
@@ -133,7 +158,7 @@ func (c *Cluster) readiness(name string) func(context.Context) error {
 	case certManager:
 		return func(context.Context) error { return fileExists(c.readyFile()) }
 	default:
-		return func(context.Context) error { return nil }
+		return c.nodeReadiness(name)
 	}
 }
 

@@ -101,8 +101,8 @@ func (a authority) server(name string, dnsNames []string, now time.Time) (keyPai
 	template := newTemplate(pkix.Name{CommonName: name}, now)
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
 	template.DNSNames = append([]string{"localhost"}, dnsNames...)
-	// 10.96.0.1 is the first address of serviceRange, the Service "kubernetes".
-	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1)}
+	// 10.96.0.1 is the first address of serviceRange, the Service "kubernetes"; then a node's.
+	template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1), net.ParseIP(nodeAddress)}
 	return a.sign(template, key)
 }
 

@@ -19,6 +19,9 @@ type Process struct {
 	Name string `json:"name"`
 	// Path is the absolute path of the program.
 	Path string `json:"path"`
+	// Through is the absolute path of a script that is given the program and its arguments,
+	// and must become it (exec). Empty: none.
+	Through string `json:"through,omitempty"`
 	// Args are the arguments, without the program's name.
 	Args []string `json:"args,omitempty"`
 	// Env is added to PATH, HOME and TMPDIR, which is all that a process inherits: what else
@@ -64,7 +67,7 @@ func (p Process) validate() error {
 }
 
 func (p Process) equal(q Process) bool {
-	return p.Name == q.Name && p.Path == q.Path && p.Dir == q.Dir && p.KillAtOnce == q.KillAtOnce &&
+	return p.Name == q.Name && p.Path == q.Path && p.Through == q.Through && p.Dir == q.Dir && p.KillAtOnce == q.KillAtOnce &&
 		slices.Equal(p.Args, q.Args) && slices.Equal(p.Env, q.Env)
 }
 

@@ -173,6 +173,9 @@ func (s *Supervisor) spawn(r record) error {
 	}
 	defer func() { _ = log.Close() }() // the process has its own descriptor
 	cmd := exec.Command(r.Path, r.Args...)
+	if r.Through != "" {
+		cmd = exec.Command(r.Through, append([]string{r.Path}, r.Args...)...)
+	}
 	cmd.Env = r.environment()
 	cmd.Dir = r.Dir
 	if cmd.Dir == "" {

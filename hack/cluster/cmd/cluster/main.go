@@ -28,6 +28,11 @@ Usage:
   cluster status  --state DIR         list the processes; exits 1 if one of them is not running
   cluster env     --state DIR         print shell lines to source: KUBECONFIG and PATH
 
+  cluster build-node                  build the binaries of a whole node too
+  cluster node    --state DIR         start a whole node, which runs pods (Linux, root), and leave it running
+  cluster remove-node --state DIR     end it, and remove every trace of it
+
+
 The cache is $LANYARD_CACHE, or lanyard in the user's cache folder.
 `
 
@@ -66,6 +71,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		"restart": {state: true, operand: "NAME", do: restart},
 		"status":  {state: true, do: status},
 		"env":     {state: true, do: env},
+
+		"build-node":  {do: buildNode},
+		"node":        {state: true, do: node},
+		"remove-node": {state: true, do: removeNode},
 	}
 	chosen, known := commands[args[0]]
 	if !known {
