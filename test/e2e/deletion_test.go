@@ -1,0 +1,71 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// inactiveWithin is how soon introspection says that the token of a pod that is gone is worth
+// nothing, and that no new one is to be had.
+const inactiveWithin = time.Second
+
+func TestADeletedPodWorksWhileItDrainsAndItsTokenEndsWithIt(t *testing.T) {
+	beside(t)
+	s := newShop(t)
+	s.declareClient(t)
+	// It goes on calling for some seconds after it was told to end, as a server that drains does.
+	s.apply(t, manifest(t, "deployment.yaml", slices.Concat(exposed, []string{"--per-second=10", "--per-second=20\n        - --drain=4s"})...))
+	pod := s.readyPod(t, "checkout")
+	calls := callerOf(pod)
+	calls.awaitSuccesses(t, 5)
+	token := strings.TrimSpace(s.file(t, pod, "app", boundDirectory+"/token"))
+	assertion := strings.TrimSpace(s.file(t, pod, "lanyard-sidecar", "/var/run/secrets/lanyard.dev/assertion/token"))
+	if status, answer := s.tokenWith(t, assertion); status != http.StatusOK {
+		t.Fatalf("the pod's own assertion, while it lives: %d %v", status, answer)
+	}
+	if !s.active(t, token) {
+		t.Fatal("the token of a living pod is inactive")
+	}
+
+	s.do(t, "delete", "deployment", "checkout", "--wait=false")
+	report := calls.mustReport(t)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		for {
+			next, err := calls.report(t.Context())
+			if err != nil {
+				return // it has ended
+			}
+			report = next
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	gone := s.awaitGone(t, pod)
+	for s.active(t, token) {
+		if since := time.Since(gone); since > 10*inactiveWithin {
+			t.Fatalf("the token is still active %v after its pod was gone", since)
+		}
+	}
+	inactive := time.Since(gone)
+	status, answer := s.tokenWith(t, assertion)
+	refused := time.Since(gone)
+	<-drained
+
+	figure(t, "calls while the pod drained: %d well, %d failed", report.SuccessesEnding, report.Failures)
+	figure(t, "inactive at introspection %v after the pod was gone (limit %v)", inactive.Round(time.Millisecond), inactiveWithin)
+	if report.SuccessesEnding < 20 || report.Failures != 0 {
+		t.Errorf("while it drained: %+v", report)
+	}
+	if inactive > inactiveWithin {
+		t.Errorf("the token was active for %v", inactive)
+	}
+	if status != http.StatusUnauthorized || answer["error"] != "invalid_client" {
+		t.Errorf("the assertion of a pod that is gone for %v: %d %v", refused, status, answer)
+	}
+}

@@ -1,0 +1,51 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Its sidecars go on with the token in hand until it ends, and say what is wrong meanwhile.
+func TestASuspendedClientIsReportedByItsSidecarsAndRecovers(t *testing.T) {
+	beside(t)
+	s := newShop(t)
+	s.declareClient(t, "  displayName: Checkout", "  displayName: Checkout\n  accessTokenLifetime: 1m")
+	s.apply(t, manifest(t, "deployment.yaml"))
+	pod := s.readyPod(t, "checkout")
+	calls := callerOf(pod)
+	calls.awaitSuccesses(t, 1)
+
+	s.plugin(t, "suspend", "checkout", "-n", s.namespace)
+	suspended := time.Now()
+	eventually(t, 2*patience, func() error {
+		report, err := calls.report(t.Context())
+		if err == nil && report.Failures == 0 {
+			err = fmt.Errorf("calls still succeed %v after the suspension", time.Since(suspended))
+		}
+		return err
+	})
+	report := calls.mustReport(t)
+	figure(t, "the last token of a suspended client (lifetime 1m) ended %v after the suspension; the app is told: %v",
+		time.Since(suspended).Round(time.Second), report.Causes)
+	logs := s.logs(t, pod, "lanyard-sidecar")
+	if !strings.Contains(logs, "invalid_client") {
+		t.Errorf("the sidecar's log does not say that the issuer refuses:\n%s", logs)
+	}
+
+	s.plugin(t, "resume", "checkout", "-n", s.namespace)
+	resumed := time.Now()
+	eventually(t, 2*patience, func() error {
+		calls.reset(t)
+		time.Sleep(time.Second) // ten calls
+		report, err := calls.report(t.Context())
+		if err == nil && (report.Successes == 0 || report.Failures > 0) {
+			err = fmt.Errorf("%d calls succeed; failures: %v", report.Successes, report.Causes)
+		}
+		return err
+	})
+	figure(t, "recovered %v after it was resumed", time.Since(resumed).Round(time.Second))
+}
