@@ -39,4 +39,6 @@ type Pod struct {
 	// DeletionTimestamp is when a pod that is being deleted ends, its grace period
 	// included; zero if it is not being deleted.
 	DeletionTimestamp time.Time
+	// Mark stands for its label lanyard.dev/admitted.
+	Mark Mark
 }

@@ -39,7 +39,7 @@ func (a *Authenticator) federated(ctx context.Context, p Presented, t *verifiedT
 	if e := Listed(c, w); e != nil {
 		return Client{}, e
 	}
-	if e := a.Lives(ctx, w, now); e != nil {
+	if e := a.LivesFor(ctx, c, w, now); e != nil {
 		return Client{}, e
 	}
 	if e := a.possession(c, p, t.thumbprint, now); e != nil {
@@ -119,43 +119,81 @@ func (a *Authenticator) clientsOf(w *rules.Workload, clientID string) []candidat
 // Listed checks that the client accepts this kind of token of the service account: one
 // that is bound to a pod, or to none.
 func Listed(c *v1alpha1.OAuthClient, w *rules.Workload) *oauth.Error {
-	i := slices.IndexFunc(c.Spec.Authentication.ServiceAccounts, func(s v1alpha1.ServiceAccountCredential) bool { return s.Name == w.ServiceAccount })
-	if i < 0 {
+	credential := listedCredential(c, w)
+	switch {
+	case credential == nil:
 		return refuse("service_account_not_listed", nil)
-	}
-	credential := c.Spec.Authentication.ServiceAccounts[i]
-	if credential.Admission == v1alpha1.AdmissionRequired {
-		return refuse("pod_not_admitted", errors.New("admission: Required is not served by this version"))
-	}
-	if w.Pod == "" && credential.BoundTo != v1alpha1.BoundToAny {
+	case w.Pod != "":
+		return nil
+	case credential.Admission == v1alpha1.AdmissionRequired:
+		return refuse("pod_not_admitted", errors.New("the assertion is bound to no pod, and the client has admission: Required"))
+	case credential.BoundTo != v1alpha1.BoundToAny:
 		return refuse("assertion_bound_to_no_pod", nil)
 	}
 	return nil
 }
 
+// listedCredential is what the client says of the service account; nil: nothing.
+func listedCredential(c *v1alpha1.OAuthClient, w *rules.Workload) *v1alpha1.ServiceAccountCredential {
+	all := c.Spec.Authentication.ServiceAccounts
+	i := slices.IndexFunc(all, func(s v1alpha1.ServiceAccountCredential) bool { return s.Name == w.ServiceAccount })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
+
 // Lives checks that the service account and the pod that a token names are those that
 // live now: an object of the same name that was made anew has another UID.
 func (a *Authenticator) Lives(ctx context.Context, w *rules.Workload, now time.Time) *oauth.Error {
+	_, e := a.living(ctx, w, now)
+	return e
+}
+
+// LivesFor checks that they live, and that the pod was injected for the client if the
+// client asks that of it (admission: Required). The mark that says so is set when the pod
+// is made and at no other time.
+func (a *Authenticator) LivesFor(ctx context.Context, c *v1alpha1.OAuthClient, w *rules.Workload, now time.Time) *oauth.Error {
+	pod, e := a.living(ctx, w, now)
+	if e != nil {
+		return e
+	}
+	credential := listedCredential(c, w)
+	if credential == nil || credential.Admission != v1alpha1.AdmissionRequired {
+		return nil
+	}
+	switch pod.Mark {
+	case MarkOf(rules.Mark(c.Name)):
+		return nil
+	case 0:
+		return refuse("pod_not_admitted", errors.New("the pod has no label "+v1alpha1.LabelAdmitted))
+	default:
+		return refuse("pod_not_admitted", errors.New("the pod was injected for another client"))
+	}
+}
+
+// living returns the pod, which is empty for a token that is bound to none.
+func (a *Authenticator) living(ctx context.Context, w *rules.Workload, now time.Time) (Pod, *oauth.Error) {
 	ok, err := a.Workloads.ServiceAccount(ctx, w.Namespace, w.ServiceAccount, w.ServiceAccountUID)
 	switch {
 	case err != nil:
-		return cannotTell("service_account", err)
+		return Pod{}, cannotTell("service_account", err)
 	case !ok:
-		return refuse("service_account_gone", nil)
+		return Pod{}, refuse("service_account_gone", nil)
 	case w.Pod == "":
-		return nil
+		return Pod{}, nil
 	}
 	pod, ok, err := a.Workloads.Pod(ctx, w.Namespace, w.Pod, w.PodUID)
 	switch {
 	case err != nil:
-		return cannotTell("pod", err)
+		return Pod{}, cannotTell("pod", err)
 	case !ok:
-		return refuse("pod_gone", nil)
+		return Pod{}, refuse("pod_gone", nil)
 	case pod.ServiceAccount != "" && pod.ServiceAccount != w.ServiceAccount:
-		return refuse("pod_of_other_service_account", nil)
+		return Pod{}, refuse("pod_of_other_service_account", nil)
 	case !pod.DeletionTimestamp.IsZero() && !now.Before(pod.DeletionTimestamp):
 		// deletionTimestamp includes the grace period: a pod that still drains works.
-		return refuse("pod_deleted", fmt.Errorf("its deletionTimestamp %s has passed", pod.DeletionTimestamp.UTC().Format(time.RFC3339)))
+		return Pod{}, refuse("pod_deleted", fmt.Errorf("its deletionTimestamp %s has passed", pod.DeletionTimestamp.UTC().Format(time.RFC3339)))
 	}
-	return nil
+	return pod, nil
 }

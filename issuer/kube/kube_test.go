@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -24,6 +25,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/clientauth"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/keyring"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
@@ -77,6 +80,18 @@ func livePod(uid, phase string) *unstructured.Unstructured {
 	}}
 }
 
+func marked[T metav1.Object](o T) T {
+	o.SetLabels(map[string]string{v1alpha1.LabelAdmitted: "checkout"})
+	return o
+}
+
+// One entry for each pod of the cluster: what is added here is paid a hundred thousand times.
+func TestAPodTakesTwentyFourBytes(t *testing.T) {
+	if size := unsafe.Sizeof(podUID{}) + unsafe.Sizeof(livingPod{}); size != 24 {
+		t.Errorf("%d bytes", size)
+	}
+}
+
 var errNotFound = apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, "checkout-1")
 
 func TestPod(t *testing.T) {
@@ -89,9 +104,13 @@ func TestPod(t *testing.T) {
 		wantErr bool
 		ends    time.Time
 		account string
+		label   string
 		asked   int
 	}{
 		"seen by the watch":               {seen: func(p *pods) { p.put(podObject(uid1, nil)) }, living: true},
+		"the watch has seen its mark":     {seen: func(p *pods) { p.put(marked(podObject(uid1, &ends))) }, living: true, ends: ends.Time, label: "checkout"},
+		"a list has its mark":             {seen: func(p *pods) { p.replace([]object{marked(podObject(uid1, nil))}) }, living: true, label: "checkout"},
+		"not seen yet, and has the mark":  {found: marked(livePod(uid1, "Pending")), living: true, account: "checkout", label: "checkout", asked: 1},
 		"being deleted":                   {seen: func(p *pods) { p.put(podObject(uid1, &ends)) }, living: true, ends: ends.Time},
 		"deletion seen by the watch":      {seen: func(p *pods) { p.put(podObject(uid1, nil)); p.drop(podObject(uid1, nil)) }},
 		"left out of a new list":          {seen: func(p *pods) { p.put(podObject(uid1, nil)); p.replace(nil) }},
@@ -110,7 +129,7 @@ func TestPod(t *testing.T) {
 			}
 			for range 2 { // what is gone is asked for once
 				pod, ok, err := w.Pod(t.Context(), "shop", "checkout-1", uid1)
-				if ok != c.living || (err != nil) != c.wantErr || !pod.DeletionTimestamp.Equal(c.ends) || pod.ServiceAccount != c.account {
+				if ok != c.living || (err != nil) != c.wantErr || !pod.DeletionTimestamp.Equal(c.ends) || pod.ServiceAccount != c.account || pod.Mark != clientauth.MarkOf(c.label) {
 					t.Fatalf("Pod() = %+v, %v, %v", pod, ok, err)
 				}
 				if c.living {

@@ -3,12 +3,15 @@ package kube
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"math"
 	"strings"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/issuer/clientauth"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
@@ -33,47 +36,55 @@ func podUIDOf(uid types.UID) (k podUID) {
 	return k
 }
 
-// pods is the sink of pods that have neither Succeeded nor Failed: their UIDs, and
-// when each ends, in 24 bytes and what the map adds.
+// pods is the sink of pods that have neither Succeeded nor Failed: their UIDs, when each
+// ends, and its mark, in 24 bytes and what the map adds.
 type pods struct {
 	now  func() time.Time
 	gone *recent[podUID]
 
 	mu     sync.RWMutex
-	living map[podUID]int64 // deletionTimestamp in Unix seconds; 0: not being deleted
+	living map[podUID]livingPod
+}
+
+// livingPod is what is known of a pod, in eight bytes.
+type livingPod struct {
+	ends uint32 // deletionTimestamp in Unix seconds, until 2106; 0: not being deleted
+	mark clientauth.Mark
+}
+
+func livingPodOf(o object) livingPod {
+	p := livingPod{mark: clientauth.MarkOf(o.GetLabels()[v1alpha1.LabelAdmitted])}
+	if at := o.GetDeletionTimestamp(); at != nil {
+		p.ends = uint32(min(max(1, at.Unix()), math.MaxUint32))
+	}
+	return p
 }
 
 func newPods(now func() time.Time) *pods {
-	return &pods{now: now, gone: newRecent[podUID](maxGonePods, gonePodTTL), living: map[podUID]int64{}}
+	return &pods{now: now, gone: newRecent[podUID](maxGonePods, gonePodTTL), living: map[podUID]livingPod{}}
 }
 
-// find says whether a pod lives, and when it ends if it is being deleted. Neither
-// living nor gone: not known here.
-func (p *pods) find(uid types.UID) (ends time.Time, living, gone bool) {
+// find says whether a pod lives, and what is known of it. Neither living nor gone: not
+// known here.
+func (p *pods) find(uid types.UID) (pod clientauth.Pod, living, gone bool) {
 	k := podUIDOf(uid)
 	p.mu.RLock()
-	at, ok := p.living[k]
+	known, ok := p.living[k]
 	p.mu.RUnlock()
 	if !ok {
-		return time.Time{}, false, p.gone.has(k, p.now())
+		return clientauth.Pod{}, false, p.gone.has(k, p.now())
 	}
-	if at != 0 {
-		ends = time.Unix(at, 0)
+	pod.Mark = known.mark
+	if known.ends != 0 {
+		pod.DeletionTimestamp = time.Unix(int64(known.ends), 0)
 	}
-	return ends, true, false
-}
-
-func endsAt(o object) int64 {
-	if at := o.GetDeletionTimestamp(); at != nil {
-		return at.Unix()
-	}
-	return 0
+	return pod, true, false
 }
 
 func (p *pods) put(o object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.living[podUIDOf(o.GetUID())] = endsAt(o)
+	p.living[podUIDOf(o.GetUID())] = livingPodOf(o)
 }
 
 // drop hears of pods that were deleted, and of those that have Succeeded or Failed.
@@ -87,9 +98,9 @@ func (p *pods) bury(k podUID) {
 }
 
 func (p *pods) replace(all []object) {
-	next := make(map[podUID]int64, len(all))
+	next := make(map[podUID]livingPod, len(all))
 	for _, o := range all {
-		next[podUIDOf(o.GetUID())] = endsAt(o)
+		next[podUIDOf(o.GetUID())] = livingPodOf(o)
 	}
 	p.mu.Lock()
 	old := p.living

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/clientauth"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
@@ -74,9 +75,9 @@ func (w *Workloads) ServiceAccount(ctx context.Context, namespace, name, uid str
 // Pod implements clientauth.Workloads. A UID belongs to one name for ever, and the
 // token that names both is signed by the API server: the UID is enough.
 func (w *Workloads) Pod(ctx context.Context, namespace, name, uid string) (clientauth.Pod, bool, error) {
-	ends, living, gone := w.pods.find(types.UID(uid))
+	known, living, gone := w.pods.find(types.UID(uid))
 	if living || gone {
-		return clientauth.Pod{DeletionTimestamp: ends}, living, nil
+		return known, living, nil
 	}
 	k := types.NamespacedName{Namespace: namespace, Name: name}
 	o, ok, err := lookUp(ctx, w, "Pod", k, func(ctx context.Context) (*unstructured.Unstructured, error) { return w.pod(ctx, k) })
@@ -87,7 +88,7 @@ func (w *Workloads) Pod(ctx context.Context, namespace, name, uid string) (clien
 		w.pods.gone.add(podUIDOf(types.UID(uid)), w.now())
 		return clientauth.Pod{}, false, nil
 	}
-	pod := clientauth.Pod{}
+	pod := clientauth.Pod{Mark: clientauth.MarkOf(o.GetLabels()[v1alpha1.LabelAdmitted])}
 	pod.ServiceAccount, _, _ = unstructured.NestedString(o.Object, "spec", "serviceAccountName")
 	if at := o.GetDeletionTimestamp(); at != nil {
 		pod.DeletionTimestamp = at.Time

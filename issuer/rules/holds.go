@@ -25,7 +25,8 @@ type Issued struct {
 
 // Holds says whether everything that t was issued for still stands, and if not, what
 // is gone: a fixed word for the log. f are the facts of its client and its audience.
-// Whether its service account and pod live is for others to say.
+// Whether its service account and pod live, and the pod has its mark, is for others to
+// say.
 func Holds(f Facts, t Issued, now time.Time) (gone string, ok bool) {
 	switch {
 	case f.Client == nil || !f.OnClient.OK:
@@ -55,7 +56,7 @@ func Holds(f Facts, t Issued, now time.Time) (gone string, ok bool) {
 // takes tokens that are bound as this one was.
 func listed(c *v1alpha1.OAuthClient, w *Workload) bool {
 	return w.Namespace == c.Namespace && slices.ContainsFunc(c.Spec.Authentication.ServiceAccounts, func(s v1alpha1.ServiceAccountCredential) bool {
-		return s.Name == w.ServiceAccount && (w.Pod != "" || s.BoundTo == v1alpha1.BoundToAny)
+		return s.Name == w.ServiceAccount && (w.Pod != "" || s.BoundTo == v1alpha1.BoundToAny && s.Admission != v1alpha1.AdmissionRequired)
 	})
 }
 

@@ -38,23 +38,30 @@ func TestHolds(t *testing.T) {
 		s.Client.Status.ClientSecrets = []v1alpha1.ClientSecretStatus{{Hash: hash, ExpiresAt: *at(noon.Add(time.Hour))}}
 	}
 	distrust := func(s *scene) { s.Certificates[0].Spec.Distrust = []v1alpha1.Thumbprint{"x"} }
+	anyToken := func(s *scene) { s.Client.Spec.Authentication.ServiceAccounts[0].BoundTo = v1alpha1.BoundToAny }
+	ofNoPod := func(i *rules.Issued) { i.Workload = &rules.Workload{Namespace: "shop", ServiceAccount: "checkout"} }
 	for sentence, test := range map[string]struct {
 		issue  func(*scene)
 		change func(*scene)
 		token  func(*rules.Issued)
 		want   string // what is gone
 	}{
-		"nothing changed":                      {},
-		"nothing changed, unbound":             {issue: unbound},
-		"nothing changed, by DPoP":             {issue: dpop},
-		"nothing changed, signed by a pin":     {issue: func(s *scene) { dpop(s); signedBy("x")(s) }},
-		"the client is gone":                   {change: func(s *scene) { s.Client = nil }, want: "client"},
-		"the client is suspended":              {change: func(s *scene) { s.OnClient = rules.Verdict{Reason: v1alpha1.ReasonSuspended} }, want: "client"},
-		"the client was made anew":             {change: func(s *scene) { s.Client.CreationTimestamp = *at(noon.Add(6 * time.Second)) }, want: "client_of_the_token"},
-		"its clock is 5 s ahead":               {change: func(s *scene) { s.Client.CreationTimestamp = *at(noon.Add(5 * time.Second)) }},
-		"another namespace's has its id now":   {token: func(i *rules.Issued) { i.Tenant = "other" }, want: "client_of_the_token"},
-		"the service account is not listed":    {change: func(s *scene) { s.Client.Spec.Authentication.ServiceAccounts = nil }, want: "service_account"},
-		"the token was bound to no pod":        {token: func(i *rules.Issued) { i.Workload = &rules.Workload{Namespace: "shop", ServiceAccount: "checkout"} }, want: "service_account"},
+		"nothing changed":                    {},
+		"nothing changed, unbound":           {issue: unbound},
+		"nothing changed, by DPoP":           {issue: dpop},
+		"nothing changed, signed by a pin":   {issue: func(s *scene) { dpop(s); signedBy("x")(s) }},
+		"the client is gone":                 {change: func(s *scene) { s.Client = nil }, want: "client"},
+		"the client is suspended":            {change: func(s *scene) { s.OnClient = rules.Verdict{Reason: v1alpha1.ReasonSuspended} }, want: "client"},
+		"the client was made anew":           {change: func(s *scene) { s.Client.CreationTimestamp = *at(noon.Add(6 * time.Second)) }, want: "client_of_the_token"},
+		"its clock is 5 s ahead":             {change: func(s *scene) { s.Client.CreationTimestamp = *at(noon.Add(5 * time.Second)) }},
+		"another namespace's has its id now": {token: func(i *rules.Issued) { i.Tenant = "other" }, want: "client_of_the_token"},
+		"the service account is not listed":  {change: func(s *scene) { s.Client.Spec.Authentication.ServiceAccounts = nil }, want: "service_account"},
+		"the token was bound to no pod":      {token: ofNoPod, want: "service_account"},
+		"tokens of no pod are accepted":      {change: anyToken, token: ofNoPod},
+		"only injected pods are accepted": {change: func(s *scene) {
+			anyToken(s)
+			s.Client.Spec.Authentication.ServiceAccounts[0].Admission = v1alpha1.AdmissionRequired
+		}, token: ofNoPod, want: "service_account"},
 		"the pin is gone":                      {change: func(s *scene) { s.Certificates = nil }, want: "pin"},
 		"the pin has retired":                  {change: func(s *scene) { s.pin().RetiresAt = at(noon) }, want: "pin"},
 		"the pin is distrusted":                {change: distrust, want: "pin"},

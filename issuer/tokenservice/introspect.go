@@ -95,7 +95,7 @@ func (s *Service) holds(ctx context.Context, token *issued, f rules.Facts, now t
 	if token.Workload == nil {
 		return nil
 	}
-	switch e := s.Authenticator.Lives(ctx, token.Workload, now); {
+	switch e := s.Authenticator.LivesFor(ctx, f.Client, token.Workload, now); {
 	case e == nil:
 		return nil
 	case e.Number == oauth.ErrIdentity:

@@ -155,6 +155,14 @@ func (w *whole) tokenOfPod(t *testing.T, change func(*rules.Request)) string {
 	return token.Value
 }
 
+// requireTheMark has the client accept injected pods only.
+func (w *whole) requireTheMark() {
+	c, _ := w.Registry.ClientByID("shop/checkout")
+	c = c.DeepCopy()
+	c.Spec.Authentication.ServiceAccounts[0].Admission = v1alpha1.AdmissionRequired
+	w.Registry.ApplyClient(c)
+}
+
 func (w *whole) introspect(t *testing.T, who clientauth.Presented, token string) (tokenservice.Introspection, tokenservice.Event) {
 	t.Helper()
 	var event tokenservice.Event
@@ -198,6 +206,7 @@ func TestIntrospectIsInactive(t *testing.T) {
 		"a token with bytes appended":    {token: func(s string) string { return s + "AA" }, why: "token_not_valid"},
 		"once it has ended":              {change: func(w *whole) { w.at = now.Add(10 * time.Minute) }, why: "token_not_valid"},
 		"once its pod is gone":           {change: func(w *whole) { w.pods.podUID = "another" }, why: "pod_gone"},
+		"once only injected pods count":  {who: as("open/checkout", ownersPin), change: (*whole).requireTheMark, why: "pod_not_admitted"},
 		"once its client is gone":        {who: as("open/checkout", ownersPin), change: func(w *whole) { w.Registry.DeleteClient("shop", "checkout") }, why: "client_gone"},
 		"once its pin is gone":           {who: as("open/checkout", ownersPin), change: func(w *whole) { w.Registry.DeleteCertificate("shop", "checkout") }, why: "pin_gone"},
 		"once its resource is gone":      {change: func(w *whole) { w.Registry.DeleteResource("open", "open") }, why: "resource_gone"},

@@ -90,7 +90,7 @@ func (w *world) accountCredential(ctx context.Context, q *question, listed v1alp
 		at.Pod, at.PodUID = pod.Name, string(pod.UID)
 		refusal := clientauth.Listed(w.client, &at)
 		if refusal == nil {
-			refusal = cluster.Lives(ctx, &at, now)
+			refusal = cluster.LivesFor(ctx, w.client, &at, now)
 		}
 		if refusal == nil {
 			c.Verdict, c.workload = Passed, &at
@@ -112,12 +112,14 @@ func (w *world) withoutPod(c *Credential, q *question, base rules.Workload, list
 	case refusal == nil && q.pod == "":
 		c.Verdict, c.workload = Passed, &base
 		c.Message = "a token that is bound to no pod, as boundTo: Any allows"
-	case refusal != nil && refusal.Reason != "assertion_bound_to_no_pod":
+	case refusal != nil && refusal.Reason != "assertion_bound_to_no_pod" && refusal.Reason != "pod_not_admitted":
 		c.Message = reasonSentence(refusal.Reason)
 	case w.unseen[thePods] != "":
 		c.Verdict, c.Message = Unknown, couldNotLook(w.unseen[thePods])
 	case q.pod != "":
 		c.Message = fmt.Sprintf("no pod %s of namespace %s runs as service account %s; the token must be one of a pod that does", q.pod, w.key.Namespace, listed.Name)
+	case listed.Admission == v1alpha1.AdmissionRequired:
+		c.Message = fmt.Sprintf("no pod runs as service account %s, and its token must be of one that Lanyard injected for this client (admission: Required); start one", listed.Name)
 	default:
 		c.Message = fmt.Sprintf("no pod runs as service account %s, and its token must be bound to a living one (boundTo: Pod); start one, or set boundTo: Any", listed.Name)
 	}

@@ -28,7 +28,7 @@ func reasons() map[string]string {
 		"pod_gone":                          "it is gone, or has Succeeded or Failed, or another has its name now; use the token of a pod that lives",
 		"pod_deleted":                       "it was deleted, and its grace period has passed; use the token of a pod that lives",
 		"pod_of_other_service_account":      "it runs as another service account than the token says",
-		"pod_not_admitted":                  "admission: Required accepts only pods that Lanyard injected, which this version does not do; set it to Optional",
+		"pod_not_admitted":                  "admission: Required accepts only a pod that Lanyard injected for this client; put the label lanyard.dev/inject: \"true\" and the annotation lanyard.dev/client with the client's name on the pod's template, or set admission: Optional",
 
 		"private_key_jwt_not_listed":        "the client does not list private_key_jwt; add it to spec.authentication.certificate.methods",
 		"assertion_key_not_pinned":          "the header of the assertion names no live pin; name one by x5t#S256, x5t or kid",

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 	"github.com/lanyard-dev/lanyard/issuer/clientauth"
 	"github.com/lanyard-dev/lanyard/issuer/rules"
@@ -91,7 +92,10 @@ func (s workloads) Pod(_ context.Context, _, _, uid string) (clientauth.Pod, boo
 	if i < 0 || finished(&s.pods[i]) {
 		return clientauth.Pod{}, false, nil
 	}
-	pod := clientauth.Pod{ServiceAccount: s.pods[i].Spec.ServiceAccountName}
+	pod := clientauth.Pod{
+		ServiceAccount: s.pods[i].Spec.ServiceAccountName,
+		Mark:           clientauth.MarkOf(s.pods[i].Labels[v1alpha1.LabelAdmitted]),
+	}
 	if at := s.pods[i].DeletionTimestamp; at != nil {
 		pod.DeletionTimestamp = at.Time
 	}
