@@ -45,7 +45,7 @@ func (c *call) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	_, _ = io.CopyN(io.Discard, response.Body, maxReplay) // so that the connection can be used again
 	_ = response.Body.Close()
-	c.metrics.retried(c.URL.Host)
+	c.counts.retried(c.URL.Host)
 	return c.send(r, another)
 }
 

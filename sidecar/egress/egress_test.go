@@ -19,6 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/lanyard-dev/lanyard/sidecar/metrics"
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
 )
 
@@ -129,7 +130,7 @@ func TestRetriesOnceWithAnotherToken(t *testing.T) {
 			if r.status == http.StatusOK && r.body != fmt.Sprint(length) {
 				t.Errorf("%s bytes of %d came", r.body, length)
 			}
-			if got := retries(t, h); got != float64(test.calls-1) {
+			if got := retries(h); got != float64(test.calls-1) {
 				t.Errorf("%v retries were counted", got)
 			}
 		})
@@ -413,7 +414,7 @@ func TestSaysWhyACallFailed(t *testing.T) {
 			if (r.header.Get("Retry-After") != "") != (test.status == http.StatusServiceUnavailable) {
 				t.Errorf("Retry-After is %q", r.header.Get("Retry-After"))
 			}
-			if got := resultOf(t, h); got != test.result {
+			if got := resultOf(h); got != test.result {
 				t.Errorf("counted as %s", got)
 			}
 			if strings.Contains(h.log.String(), "token-1") || strings.Contains(r.body, "token-1") {
@@ -457,6 +458,6 @@ func (h *house) serve2(target string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.metrics = newRegistry()
+	h.metrics = &metrics.Registry{}
 	h.serve(u.String(), strings.TrimSuffix(h.caFile, "/orders-ca/ca.crt"))
 }

@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/lanyard-dev/lanyard/sidecar/metrics"
 )
 
 // What became of a request, where the upstream did not answer it. Otherwise it is the class of
@@ -17,63 +17,47 @@ const (
 	resultCancelled   = "cancelled"   // the app went away
 )
 
-// metrics count requests. The upstreams are those of the pod's settings; nothing that a request
+// counts of requests. The upstreams are those of the pod's settings; nothing that a request
 // says becomes a label.
-type metrics struct {
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	retries  *prometheus.CounterVec
-	inFlight *prometheus.GaugeVec
+type counts struct {
+	requests, retries, inFlight *metrics.Values
+	duration                    *metrics.Histogram
 }
 
-func newMetrics(r prometheus.Registerer) *metrics {
-	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "lanyard_sidecar_upstream_requests_total",
-			Help: "Calls of the app by upstream and result: the class of the upstream's answer (2xx), or foreign, no_token, timeout, unreachable, cancelled.",
-		}, []string{"upstream", "result"}),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "lanyard_sidecar_upstream_request_duration_seconds",
-			Help:    "Time from the end of a call's headers to the end of its answer.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"upstream"}),
-		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "lanyard_sidecar_upstream_retries_total",
-			Help: "Calls that were sent a second time with another token, because the upstream refused the first with invalid_token.",
-		}, []string{"upstream"}),
-		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "lanyard_sidecar_upstream_requests_in_flight",
-			Help: "Calls that are being passed on.",
-		}, []string{"upstream"}),
+func newCounts(r *metrics.Registry) *counts {
+	return &counts{
+		requests: r.Counter("lanyard_sidecar_upstream_requests_total",
+			"Calls of the app by upstream and result: the class of the upstream's answer (2xx), or foreign, no_token, timeout, unreachable, cancelled.", "upstream", "result"),
+		duration: r.Histogram("lanyard_sidecar_upstream_request_duration_seconds", "Time from the end of a call's headers to the end of its answer.",
+			[]float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, "upstream"),
+		retries: r.Counter("lanyard_sidecar_upstream_retries_total",
+			"Calls that were sent a second time with another token, because the upstream refused the first with invalid_token.", "upstream"),
+		inFlight: r.Gauge("lanyard_sidecar_upstream_requests_in_flight", "Calls that are being passed on.", "upstream"),
 	}
-	if r != nil {
-		r.MustRegister(m.requests, m.duration, m.retries, m.inFlight)
-	}
-	return m
 }
 
 // observation is one request's.
 type observation struct {
-	*metrics
+	*counts
 
 	upstream string
 	began    time.Time
 	result   string
 }
 
-func (m *metrics) begin(upstream string, now time.Time) *observation {
-	m.inFlight.WithLabelValues(upstream).Inc()
+func (c *counts) begin(upstream string, now time.Time) *observation {
+	c.inFlight.Add(1, upstream)
 	// An answer that breaks off before it began is the app's going away.
-	return &observation{metrics: m, upstream: upstream, began: now, result: resultCancelled}
+	return &observation{counts: c, upstream: upstream, began: now, result: resultCancelled}
 }
 
 func (o *observation) end(now time.Time) {
-	o.inFlight.WithLabelValues(o.upstream).Dec()
-	o.requests.WithLabelValues(o.upstream, o.result).Inc()
-	o.duration.WithLabelValues(o.upstream).Observe(now.Sub(o.began).Seconds())
+	o.inFlight.Add(-1, o.upstream)
+	o.requests.Add(1, o.upstream, o.result)
+	o.duration.Observe(now.Sub(o.began).Seconds(), o.upstream)
 }
 
-func (m *metrics) retried(upstream string) { m.retries.WithLabelValues(upstream).Inc() }
+func (c *counts) retried(upstream string) { c.retries.Add(1, upstream) }
 
 // classOf is the class of a status: 2xx.
 func classOf(status int) string {

@@ -31,9 +31,9 @@ type Proxies struct {
 // New returns the proxies to the upstreams. Nothing is read or called yet.
 func New(upstreams []settings.Upstream, o Options) *Proxies {
 	p := &Proxies{log: o.Log}
-	m := newMetrics(o.Metrics)
+	c := newCounts(o.Metrics)
 	for _, u := range upstreams {
-		p.upstreams = append(p.upstreams, newUpstream(u, o, m))
+		p.upstreams = append(p.upstreams, newUpstream(u, o, c))
 	}
 	return p
 }

@@ -23,10 +23,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/sidecar/egress"
+	"github.com/lanyard-dev/lanyard/sidecar/metrics"
 	"github.com/lanyard-dev/lanyard/sidecar/settings"
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
 )
@@ -124,7 +123,7 @@ type house struct {
 	upstream *httptest.Server
 	caFile   string
 	url      string // of the proxy
-	metrics  *prometheus.Registry
+	metrics  *metrics.Registry
 	log      *lockedBuffer
 
 	mu    sync.Mutex
@@ -145,7 +144,7 @@ func (h *house) pass(d time.Duration) {
 
 func newHouse(t *testing.T, api http.HandlerFunc, changes ...func(*httptest.Server)) *house {
 	t.Helper()
-	h := &house{t: t, source: &source{t: t}, metrics: prometheus.NewRegistry(), log: &lockedBuffer{}, clock: time.Now()}
+	h := &house{t: t, source: &source{t: t}, metrics: &metrics.Registry{}, log: &lockedBuffer{}, clock: time.Now()}
 	h.upstream = httptest.NewUnstartedServer(api)
 	h.upstream.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	h.upstream.EnableHTTP2 = true

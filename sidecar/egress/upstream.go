@@ -10,8 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/lanyard-dev/lanyard/sidecar/metrics"
 	"github.com/lanyard-dev/lanyard/sidecar/settings"
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
 )
@@ -38,7 +37,7 @@ type Options struct {
 	// CADirectory has a folder for each ConfigMap that an upstream names, with ca.crt.
 	CADirectory string
 	// Metrics counts requests; nil: nobody does.
-	Metrics prometheus.Registerer
+	Metrics *metrics.Registry
 	Now     func() time.Time
 	// Log hears of what could not be done, and never of a token.
 	Log *slog.Logger
@@ -51,26 +50,26 @@ type upstream struct {
 	tokens      Tokens
 	connections connections
 	roots       *roots
-	metrics     *metrics
+	counts      *counts
 	now         func() time.Time
 	log         *slog.Logger
 }
 
-func newUpstream(u settings.Upstream, o Options, m *metrics) *upstream {
+func newUpstream(u settings.Upstream, o Options, c *counts) *upstream {
 	log := o.Log.With("upstream", u.URL.Host, "port", u.Port)
 	file := ""
 	if u.CAConfigMap != "" {
 		file = filepath.Join(o.CADirectory, u.CAConfigMap, "ca.crt")
 	}
 	return &upstream{
-		Upstream: u, tokens: o.Tokens, metrics: m, now: o.Now, log: log,
+		Upstream: u, tokens: o.Tokens, counts: c, now: o.Now, log: log,
 		roots: &roots{file: file, now: o.Now, log: log},
 	}
 }
 
 // ServeHTTP passes one request of the app on.
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	seen := u.metrics.begin(u.URL.Host, u.now())
+	seen := u.counts.begin(u.URL.Host, u.now())
 	defer func() { seen.end(u.now()) }()
 	if why := foreign(r); why != "" {
 		seen.result = resultForeign

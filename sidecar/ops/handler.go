@@ -3,14 +3,15 @@ package ops
 import (
 	"io"
 	"net/http"
+
+	"github.com/lanyard-dev/lanyard/sidecar/metrics"
 )
 
 // Config is what the port tells.
 type Config struct {
 	// Started says why the containers that wait have to wait on; nil: they need not.
 	Started func() error
-	// Metrics write what there is to say, one after the other.
-	Metrics []func(*Page)
+	Metrics *metrics.Registry
 }
 
 // New returns the handler: /healthz says that the process runs, /startedz whether the
@@ -26,12 +27,8 @@ func New(cfg Config) http.Handler {
 		say(w, http.StatusOK, "ok\n")
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		var p Page
-		for _, write := range cfg.Metrics {
-			write(&p)
-		}
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		_, _ = p.b.WriteTo(w) // the peer may be gone
+		_, _ = w.Write(cfg.Metrics.Page().Bytes()) // the peer may be gone
 	})
 	return mux
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/lanyard-dev/lanyard/sidecar/metrics"
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
 )
 
@@ -14,8 +15,8 @@ type Source interface {
 }
 
 // Tokens writes how the tokens and the certificate stand.
-func Tokens(source Source) func(*Page) {
-	return func(p *Page) {
+func Tokens(source Source) func(*metrics.Page) {
+	return func(p *metrics.Page) {
 		states := source.States()
 		const expiry, requests, failures, failing = "lanyard_sidecar_token_expiry_timestamp_seconds", "lanyard_sidecar_token_requests_total",
 			"lanyard_sidecar_token_failures_total", "lanyard_sidecar_token_failing"
@@ -45,7 +46,7 @@ func Tokens(source Source) func(*Page) {
 	}
 }
 
-func certificate(p *Page, c tokens.CertificateState) {
+func certificate(p *metrics.Page, c tokens.CertificateState) {
 	const expiry, pending, switches = "lanyard_sidecar_certificate_expiry_timestamp_seconds", "lanyard_sidecar_certificate_pending",
 		"lanyard_sidecar_certificate_switches_total"
 	if c.Current != nil {
