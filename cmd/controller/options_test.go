@@ -34,6 +34,12 @@ func TestOptions(t *testing.T) {
 		"a rotation each hour":     {[]string{"--signing-key-rotation=1h"}, nil, "--signing-key-rotation=1h0m0s: keys rotate every 1h0m0s; it must be at least 4h30m0s"},
 		"a Secret that is none":    {[]string{"--signing-key-secret=../x"}, nil, "--signing-key-secret=../x: must be the name of a Secret"},
 		"client secrets":           {[]string{"--client-secrets"}, nil, ""},
+		"injection":                {[]string{"--sidecar-image=lanyard:dev", "--issuer-url=https://lanyard-issuer.lanyard-system.svc"}, nil, ""},
+		"no issuer of sidecars":    {[]string{"--sidecar-image=lanyard:dev"}, nil, "--issuer-url=: must be the issuer's URL"},
+		"a plain issuer":           {[]string{"--issuer-url=http://x"}, nil, "--issuer-url=http://x: must be the issuer's URL"},
+		"two images":               {[]string{"--sidecar-image=a b", "--issuer-url=https://x"}, nil, "--sidecar-image=a b: must be the name of an image"},
+		"a pull policy of ours":    {[]string{"--sidecar-image-pull-policy=Sometimes"}, nil, "--sidecar-image-pull-policy=Sometimes: must be Always"},
+		"a short assertion":        {[]string{"--assertion-lifetime=59m"}, nil, "--assertion-lifetime=59m0s: must be between 1h and 24h"},
 		"several at once":          {[]string{"--log-level=loud", "--cluster-domain="}, nil, "--cluster-domain=:"},
 	}
 	for name, test := range tests {

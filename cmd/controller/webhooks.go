@@ -12,6 +12,7 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	ctrlwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 
+	"github.com/lanyard-dev/lanyard/controllers/injection"
 	"github.com/lanyard-dev/lanyard/controllers/webhook"
 )
 
@@ -33,9 +34,11 @@ func setUpWebhooks(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	server := ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){func(c *tls.Config) {
 		c.GetCertificate, c.MinVersion = certificate.GetCertificate, tls.VersionTLS12
 	}}})
+	guard := webhook.NewGuard(ctrlmetrics.Registry, mgr.GetCache())
+	injection.SetupWithManager(mgr, injection.Config{Installation: o.installation(), Server: server, Guard: guard.Judging})
 	return errors.Join(
 		webhook.SetupWithManager(ctx, mgr, webhook.Config{
-			Server: server, Now: time.Now, ClusterDomain: o.ClusterDomain, AllowedIssuers: o.AllowedIssuers, Metrics: ctrlmetrics.Registry,
+			Server: server, Now: time.Now, ClusterDomain: o.ClusterDomain, AllowedIssuers: o.AllowedIssuers, Guard: guard,
 		}),
 		mgr.Add(certificate),
 		mgr.Add(server),

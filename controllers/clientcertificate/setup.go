@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/controllers/index"
 )
 
 const kind = "ClientCertificate"
@@ -36,7 +37,7 @@ var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
 
 // Indexes of the cache.
 const (
-	indexClient      = "clientcertificate.client"      // ClientCertificates by spec.clientRef.name
+	indexClient      = index.CertificateClient         // ClientCertificates by spec.clientRef.name
 	indexCertificate = "clientcertificate.certificate" // ClientCertificates by the name of their Certificate
 	indexWanted      = "clientcertificate.secret"      // ClientCertificates by spec.issuance.secretName
 	indexThumbprint  = "clientcertificate.thumbprint"  // ClientCertificates by their pins

@@ -31,6 +31,9 @@ const (
 	// AssignmentSubject finds AppRoleAssignments by their role's name and the client that
 	// they name, within a namespace: see subject.
 	AssignmentSubject = "lanyard.assignmentSubject"
+	// CertificateClient finds ClientCertificates by their client's name, within a
+	// namespace. It is registered with the controller of that kind, and not by Register.
+	CertificateClient = "clientcertificate.client"
 )
 
 // Register adds the indexes to the manager's cache. It is called once for each

@@ -70,25 +70,16 @@ func judgeCertificate(cc, before *v1alpha1.ClientCertificate, ns *rules.Namespac
 	return rules.Issuance(cc, ns, installation)
 }
 
-// handleDeclarations refuses early what could never work.
-func (h *handlers) handleDeclarations(ctx context.Context, req admission.Request) admission.Response {
-	ctx, cancel := context.WithTimeout(ctx, declarationsPatience)
-	defer cancel()
-	if err := h.judging.take(ctx); err != nil {
-		return unable(ctx, err)
-	}
-	defer h.judging.giveBack()
-	if err := h.filled(ctx); err != nil {
-		return unable(ctx, err)
-	}
+// declarations refuses early what could never work.
+func (h *handlers) declarations(ctx context.Context, req admission.Request) (admission.Response, error) {
 	verdict, err := h.judge(ctx, req)
 	switch {
 	case err != nil:
-		return unable(ctx, err)
+		return admission.Response{}, err
 	case refused(verdict):
-		return admission.Denied(verdict.Message)
+		return admission.Denied(verdict.Message), nil
 	default:
-		return admission.Allowed("")
+		return admission.Allowed(""), nil
 	}
 }
 

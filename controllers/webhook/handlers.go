@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	kjson "k8s.io/apimachinery/pkg/util/json"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -29,25 +28,16 @@ const (
 type handlers struct {
 	// find reads the cache, and live the API server.
 	find, live index.Finder
-	cache      cache.Cache
 	scheme     *runtime.Scheme
 	issuers    []string
 	now        func() time.Time
 
-	judging, warning seats
+	guard   *Guard
+	warning seats
 }
 
 // errCaches is what a replica says that has just started.
 var errCaches = errors.New("lanyard-controller has just started and does not know the cluster yet; try again in a moment")
-
-// filled waits until the caches hold what the cluster does. A replica that does not
-// know the holder of a name must not say that there is none.
-func (h *handlers) filled(ctx context.Context) error {
-	if !h.cache.WaitForCacheSync(ctx) {
-		return errCaches
-	}
-	return nil
-}
 
 // decode reads an object of an admission review, of one of the five kinds. Its namespace
 // is the request's, which the object need not repeat.

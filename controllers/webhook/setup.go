@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -32,8 +31,8 @@ type Config struct {
 	ClusterDomain string
 	// AllowedIssuers may be named in every namespace: Kind/name or Kind.group/name.
 	AllowedIssuers []string
-	// Metrics is where the metrics are registered.
-	Metrics prometheus.Registerer
+	// Guard stands before them.
+	Guard *Guard
 }
 
 // +kubebuilder:rbac:groups=lanyard.dev,resources=oauthclients;protectedresources;approles;approleassignments,verbs=get;list;watch
@@ -51,16 +50,15 @@ func SetupWithManager(ctx context.Context, mgr ctrl.Manager, cfg Config) error {
 	h := &handlers{
 		find:    index.Finder{Reader: mgr.GetClient(), ClusterDomain: cfg.ClusterDomain},
 		live:    index.Finder{Reader: mgr.GetAPIReader(), ClusterDomain: cfg.ClusterDomain},
-		cache:   mgr.GetCache(),
 		scheme:  mgr.GetScheme(),
 		issuers: cfg.AllowedIssuers,
 		now:     cfg.Now,
-		judging: make(seats, enough),
+		guard:   cfg.Guard,
 		warning: make(seats, enough),
 	}
-	admissions := newCounter(cfg.Metrics)
+	admissions := cfg.Guard.admissions
 	cfg.Server.Register(PathWhoDecided, &admission.Webhook{Handler: counted(admissions, "who-decided", h.handleWhoDecided)})
-	cfg.Server.Register(PathDeclarations, &admission.Webhook{Handler: counted(admissions, "declarations", h.handleDeclarations)})
+	cfg.Server.Register(PathDeclarations, &admission.Webhook{Handler: cfg.Guard.Judging("declarations", declarationsPatience, h.declarations)})
 	// A panic ends the connection, which the API server passes over (failurePolicy
 	// Ignore); recovered, it would be an answer, and refuse.
 	warnings := &admission.Webhook{Handler: counted(admissions, "warnings", h.handleWarnings)}

@@ -37,7 +37,7 @@ func (h *handlers) warnings(ctx context.Context, req admission.Request) ([]strin
 		return nil, err
 	}
 	defer h.warning.giveBack()
-	if err := h.filled(ctx); err != nil {
+	if err := h.guard.filled(ctx); err != nil {
 		return nil, err
 	}
 	var before, after client.Object

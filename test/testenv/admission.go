@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/hack/cluster"
 )
 
@@ -22,6 +23,12 @@ import (
 const (
 	LanyardNamespace = "lanyard-system"
 	ControllerUser   = "system:serviceaccount:" + LanyardNamespace + ":lanyard-controller"
+)
+
+// What pods are injected with; nobody pulls the image, and nobody answers at the URL.
+const (
+	SidecarImage = "lanyard.example.com/sidecar:v1"
+	IssuerURL    = "https://lanyard-issuer." + LanyardNamespace + ".svc"
 )
 
 // ControllerGroups returns the groups of [ControllerUser].
@@ -90,7 +97,11 @@ func (c *Controller) ready(ctx context.Context) error {
 // startAdmission returns when the policies are in force and the webhooks answer.
 func (e *Environment) startAdmission(ctx context.Context) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: LanyardNamespace}}
-	if err := e.Client.Create(ctx, namespace); err != nil {
+	sidecar := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: LanyardNamespace, Name: v1alpha1.ConfigMapSidecar},
+		Data:       map[string]string{"images": SidecarImage, "audience": IssuerURL},
+	}
+	if err := errors.Join(e.Client.Create(ctx, namespace), e.Client.Create(ctx, sidecar)); err != nil {
 		return err
 	}
 	if err := cluster.ApplyFolder(ctx, e.Config, filepath.Join(e.Root, "config", "rbac")); err != nil {
@@ -146,6 +157,7 @@ func (e *Environment) buildController(ctx context.Context, webhookAddress string
 		"--metrics-listen=0", "--health-listen=" + healthAddress,
 		"--webhook-listen=" + webhookAddress, "--shutdown-delay=0s",
 		"--webhook-tls-cert=" + filepath.Join(e.dir, "webhook.crt"), "--webhook-tls-key=" + filepath.Join(e.dir, "webhook.key"),
+		"--sidecar-image=" + SidecarImage, "--issuer-url=" + IssuerURL,
 		"--leader-elect=false", // one that was killed would hold the Lease for 15 s more
 	}}
 	return c, nil
