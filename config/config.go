@@ -8,5 +8,5 @@ import "embed"
 // Manifests are the definitions of the kinds, the policies, and the webhook
 // configurations, at their paths in this folder.
 //
-//go:embed crd/bases/*.yaml policies/status.yaml policies/issuance.yaml policies/who-decided.yaml webhook/mutating.yaml webhook/validating.yaml
+//go:embed crd/bases/*.yaml policies/status.yaml policies/issuance.yaml policies/who-decided.yaml policies/mark.yaml webhook/mutating.yaml webhook/validating.yaml
 var Manifests embed.FS
