@@ -13,6 +13,10 @@ COPY . .
 RUN hack/build.sh /out
 
 FROM scratch
+LABEL org.opencontainers.image.title="Lanyard" \
+      org.opencontainers.image.description="Access tokens bound to certificates for the workloads of a Kubernetes cluster: controller, issuer, sidecar" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/lanyard-dev/lanyard"
 COPY --from=build /out/ /
 # A number, so that runAsNonRoot can be checked without /etc/passwd.
 USER 65532:65532

@@ -23,7 +23,7 @@ IMAGE ?= lanyard:dev
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z][a-z0-9-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	  /^[a-z][a-z0-9-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
 ##@ Try it
@@ -35,6 +35,13 @@ demo: ## Tell the whole story on a real local control plane, and leave it runnin
 
 demo-down: ## End what `make demo` left running
 	@go run ./hack/demo/cmd/demo down
+
+.PHONY: cluster-node cluster-down
+cluster-node: ## Start a whole node that runs pods, with the image of this checkout, and leave it running (Linux, root)
+	@IMAGE=$(IMAGE) hack/node.sh up
+
+cluster-down: ## Remove every trace of that node
+	@hack/node.sh down
 
 ##@ Change it
 
@@ -84,9 +91,12 @@ e2e: ## Run clients of other makers against it (test/interop; installs Node.js i
 
 ##@ Ship it
 
-.PHONY: image clean
-image: ## Build the container image (IMAGE=lanyard:dev) with docker, podman or buildah
+.PHONY: image image-archive clean
+image: ## Build the container image (IMAGE=lanyard:dev) with docker, podman or buildah; without them, as image-archive
 	@hack/image.sh $(IMAGE)
+
+image-archive: ## Write the container image as an archive, bin/image.tar, with its bill of materials; needs no engine
+	@hack/image.sh --archive $(IMAGE)
 
 clean: ## Remove what builds leave in the checkout (the cache outside it stays)
 	rm -rf bin bench.json

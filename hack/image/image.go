@@ -181,3 +181,13 @@ func digestOf(blob []byte) string {
 func blobPath(blob []byte) string {
 	return "blobs/" + strings.Replace(digestOf(blob), ":", "/", 1)
 }
+
+// Labels are what every image of Lanyard says of itself.
+func Labels() map[string]string {
+	return map[string]string{
+		"org.opencontainers.image.title":       "Lanyard",
+		"org.opencontainers.image.description": "Access tokens bound to certificates for the workloads of a Kubernetes cluster: controller, issuer, sidecar",
+		"org.opencontainers.image.licenses":    "Apache-2.0",
+		"org.opencontainers.image.source":      "https://github.com/lanyard-dev/lanyard",
+	}
+}

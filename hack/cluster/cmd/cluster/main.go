@@ -30,6 +30,7 @@ Usage:
 
   cluster build-node                  build the binaries of a whole node too
   cluster node    --state DIR         start a whole node, which runs pods (Linux, root), and leave it running
+  cluster import  --state DIR FILE    give it an image of an archive (OCI or docker)
   cluster remove-node --state DIR     end it, and remove every trace of it
 
 
@@ -74,6 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 		"build-node":  {do: buildNode},
 		"node":        {state: true, do: node},
+		"import":      {state: true, operand: "FILE", do: importImage},
 		"remove-node": {state: true, do: removeNode},
 	}
 	chosen, known := commands[args[0]]
@@ -129,13 +131,18 @@ func (c command) parse(name string, args []string, stderr io.Writer) (call, erro
 	case c.state && parsed.state == "":
 		fmt.Fprintf(stderr, "cluster %s: --state is missing: give the state folder, for example --state .demo\n", name)
 	case flags.NArg() < operands:
-		fmt.Fprintf(stderr, "cluster %s: %s is missing: give the name of a process, as status lists it\n", name, c.operand)
+		fmt.Fprintf(stderr, "cluster %s: %s is missing: give %s\n", name, c.operand, operandHelp()[c.operand])
 	case flags.NArg() > operands:
 		fmt.Fprintf(stderr, "cluster %s: what is %q for? Flags come before names\n", name, flags.Arg(operands))
 	default:
 		return parsed, nil
 	}
 	return call{}, errUsage
+}
+
+// operandHelp says what an operand is.
+func operandHelp() map[string]string {
+	return map[string]string{"NAME": "the name of a process, as status lists it", "FILE": "the path of an archive, as make image-archive writes it"}
 }
 
 func build(ctx context.Context, c call) error {

@@ -34,6 +34,21 @@ func node(ctx context.Context, c call) error {
 	return nil
 }
 
+func importImage(ctx context.Context, c call) error {
+	if err := cluster.EnterNode(ctx, c.state); err != nil {
+		return err
+	}
+	node, err := cluster.LoadNode(c.state)
+	if err != nil {
+		return err
+	}
+	if err := node.Import(ctx, c.name); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stderr, "%s is imported into the node\n", c.name)
+	return nil
+}
+
 func removeNode(ctx context.Context, c call) error {
 	if err := cluster.RemoveNode(ctx, c.state); err != nil {
 		return err
