@@ -19,6 +19,9 @@ func main() {
 	if len(args) > 0 && args[0] == "started" {
 		os.Exit(started(args[1:], os.Stdout))
 	}
+	if len(args) > 0 && args[0] == "ingress" {
+		os.Exit(Ingress(args[1:]))
+	}
 	var o Options
 	os.Exit(program.Main("sidecar", args, &o, func(ctx context.Context, log io.Writer) error { return Run(ctx, o, log) }))
 }
