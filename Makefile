@@ -63,8 +63,9 @@ build: ## Build every program of cmd/ into bin/
 ##@ Prove it
 
 .PHONY: lint verify test fuzz bench load e2e
-lint: ## Run the linter: house rules, floors, formatting
+lint: ## Run the linters: house rules, floors, formatting; the chart and every manifest, at a real API server
 	hack/tools/run golangci-lint run
+	go run ./hack/manifests
 
 verify: ## Check that generated files, module files and formatting are what they should be
 	@hack/verify.sh

@@ -64,14 +64,11 @@ func or(value, fallback any) any {
 	return value
 }
 
-// template are the objects of the chart with these values.
-func template(t *testing.T, helm string, set ...string) map[string]object {
+// template are the objects of the chart, with further arguments for helm.
+func template(t *testing.T, helm string, args ...string) map[string]object {
 	t.Helper()
-	args := []string{"template", "lanyard", "charts/lanyard", "--namespace=lanyard-system", "--no-hooks", "--kube-version=1.36.0"}
-	for _, s := range append([]string{"image.repository=lanyard", "image.tag=dev"}, set...) {
-		args = append(args, "--set="+s)
-	}
-	return rendered(t, helm, args...)
+	given := []string{"template", "lanyard", "charts/lanyard", "--namespace=lanyard-system", "--no-hooks", "--kube-version=1.36.0", "--values=charts/lanyard/ci/default.yaml"}
+	return rendered(t, helm, append(given, args...)...)
 }
 
 // Where the two differ: the chart has labels and annotations of Helm's, and no Namespace,
@@ -79,10 +76,10 @@ func template(t *testing.T, helm string, set ...string) map[string]object {
 func TestChartAndKustomizeInstallTheSame(t *testing.T) {
 	cases := map[string]struct {
 		folder string
-		set    []string
+		args   []string
 	}{
 		"by default":          {folder: "config/default"},
-		"with client secrets": {folder: "hack/chart/testdata/client-secrets", set: []string{"clientSecrets.enabled=true"}},
+		"with client secrets": {folder: "hack/chart/testdata/client-secrets", args: []string{"--set=clientSecrets.enabled=true"}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -91,14 +88,29 @@ func TestChartAndKustomizeInstallTheSame(t *testing.T) {
 				t.Error("config/default has no Namespace lanyard-system")
 			}
 			delete(kustomized, "Namespace lanyard-system")
-			charted := template(t, "helm", tc.set...)
+			charted := template(t, "helm", tc.args...)
 			for _, o := range charted {
 				withoutHelm(o)
 			}
-			if diff := cmp.Diff(kustomized, charted); diff != "" {
-				t.Errorf("what kustomize installs (-) is not what the chart installs (+):\n%s", diff)
-			}
+			compare(t, "kustomize", kustomized, "the chart", charted)
 		})
+	}
+}
+
+// compare tells of each object that one side alone has, or has otherwise.
+func compare(t *testing.T, left string, a map[string]object, right string, b map[string]object) {
+	t.Helper()
+	for key := range b {
+		if a[key] == nil {
+			t.Errorf("%s alone has %s", right, key)
+		}
+	}
+	for key := range a {
+		if b[key] == nil {
+			t.Errorf("%s alone has %s", left, key)
+		} else if diff := cmp.Diff(a[key], b[key]); diff != "" {
+			t.Errorf("%s of %s (-) is not that of %s (+):\n%s", key, left, right, diff)
+		}
 	}
 }
 
@@ -119,10 +131,77 @@ func withoutHelm(o object) {
 }
 
 func TestBothHelmsRenderTheSame(t *testing.T) {
-	for name, set := range variants {
+	for name, args := range map[string][]string{
+		"by default":                           nil,
+		"with everything on":                   {"--values=charts/lanyard/ci/everything.yaml"},
+		"in another namespace":                 {"--namespace=identity"},
+		"without what can be left to others":   {"--set=crds.enabled=false,rbac.people=false,networkPolicy.enabled=false,podDisruptionBudget.enabled=false,test.enabled=false"},
+		"without injection":                    {"--set=injection.enabled=false"},
+		"with certificates of somebody else's": {"--set=certificates.issuer.existingSecret=a,certificates.webhook.existingSecret=b"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(template(t, "helm3", set...), template(t, "helm", set...)); diff != "" {
-				t.Errorf("Helm 3 (-) renders otherwise than Helm 4 (+):\n%s", diff)
+			compare(t, "Helm 3", template(t, "helm3", args...), "Helm 4", template(t, "helm", args...))
+		})
+	}
+}
+
+func TestSaysWhatToSet(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"without an image":                     {nil, "at '/image/repository': value must be 'the repository of your image, such as <registry>/lanyard; make image builds one: --set image.repository=…'"},
+		"with a value that is spelled wrongly": {[]string{"--set=image.repository=a,controller.allowedIssuer=b"}, "at '/controller': additional properties 'allowedIssuer' not allowed"},
+		"with a plain issuer URL":              {[]string{"--set=image.repository=a,issuer.url=http://a"}, "at '/issuer/url': 'http://a' does not match pattern"},
+		"with no replicas":                     {[]string{"--set=image.repository=a,issuer.replicas=0"}, "at '/issuer/replicas': minimum: got 0, want 1"},
+		"on an old Kubernetes":                 {[]string{"--set=image.repository=a", "--kube-version=1.32.0"}, "chart requires kubeVersion: >=1.33.0-0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, helm := range []string{"helm", "helm3"} {
+				_, stderr, err := tool(t, helm, append([]string{"template", "lanyard", "charts/lanyard", "--kube-version=1.36.0"}, tc.args...)...)
+				if err == nil || !strings.Contains(stderr, tc.want) {
+					t.Errorf("%s says %q, %v; want an error that says %q", helm, stderr, err, tc.want)
+				}
+			}
+		})
+	}
+}
+
+// What depends on the namespace follows the release's.
+func TestNothingButTheNameIsBoundToOneNamespace(t *testing.T) {
+	stdout, stderr, err := tool(t, "helm", "template", "lanyard", "charts/lanyard", "--namespace=identity", "--values=charts/lanyard/ci/default.yaml")
+	if err != nil {
+		t.Fatal(err, stderr)
+	}
+	for line := range strings.Lines(stdout) {
+		if strings.Contains(line, "lanyard-system") {
+			t.Errorf("in the namespace identity the chart has the line %q", line)
+		}
+	}
+}
+
+func TestKindsStay(t *testing.T) {
+	for name, tc := range map[string]struct {
+		args []string
+		want any
+	}{
+		"by default":     {nil, "keep"},
+		"unless told so": {[]string{"--set=crds.keep=false"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			kinds := 0
+			for key, o := range template(t, "helm", tc.args...) {
+				if o["kind"] != "CustomResourceDefinition" {
+					continue
+				}
+				kinds++
+				annotations, _ := o["metadata"].(object)["annotations"].(object)
+				if got := annotations["helm.sh/resource-policy"]; got != tc.want {
+					t.Errorf("%s has helm.sh/resource-policy: %v; want %v", key, got, tc.want)
+				}
+			}
+			if kinds == 0 {
+				t.Error("the chart has no kinds")
 			}
 		})
 	}

@@ -79,13 +79,11 @@ func (v value) name() string { return strings.Join(v.path, ".") }
 
 // kind is its JSON type, by its default.
 func (v value) kind() string {
-	switch v.node.Kind {
-	case yaml.MappingNode:
-		return "object"
-	case yaml.SequenceNode:
-		return "array"
-	}
 	switch v.node.Tag {
+	case "!!map":
+		return "object"
+	case "!!seq":
+		return "array"
 	case "!!bool":
 		return "boolean"
 	case "!!int":
