@@ -68,45 +68,9 @@ func aggregated(d document) document {
 	return d
 }
 
-// onlyWithInjection leaves out what guards the mark of injected pods where none are injected.
-func onlyWithInjection(d document) document {
-	if strings.Contains(string(d), "name: lanyard-mark\n") {
-		return "{{- if .Values.injection.enabled }}\n" + d + "\n{{- end }}"
-	}
-	return d
-}
-
 var injectCA = regexp.MustCompile(`(?m)^    cert-manager\.io/inject-ca-from: .*\n`)
 
 // trusted says from where cert-manager takes the CA of the webhooks.
 func trusted(d document) document {
 	return document(injectCA.ReplaceAllString(string(d), "    {{- include \"lanyard.webhook.injectCA\" . | nindent 4 }}\n"))
-}
-
-// webhook is where an entry of a webhook configuration begins, with the comment above it.
-var webhook = regexp.MustCompile(`(?m)^(?:#.*\n)*- name: (\S+)\n`)
-
-// switchedWebhooks are asked only where the value is set.
-var switched = map[string]string{"inject.lanyard.dev": ".Values.injection.enabled"}
-
-func switchedWebhooks(d document) document {
-	text := string(d)
-	found := webhook.FindAllStringSubmatchIndex(text, -1)
-	if len(found) == 0 {
-		return d
-	}
-	var out strings.Builder
-	out.WriteString(text[:found[0][0]])
-	for i, m := range found {
-		end := len(text)
-		if i+1 < len(found) {
-			end = found[i+1][0]
-		}
-		entry, value := text[m[0]:end], switched[text[m[2]:m[3]]]
-		if value != "" {
-			entry = "{{- if " + value + " }}\n" + strings.TrimRight(entry, "\n") + "\n{{- end }}\n"
-		}
-		out.WriteString(entry)
-	}
-	return document(out.String())
 }
