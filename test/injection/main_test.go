@@ -28,7 +28,7 @@ import (
 var env *testenv.Environment
 
 func TestMain(m *testing.M) {
-	testenv.Main(m, &env, testenv.Options{Admission: true})
+	testenv.Main(m, &env, testenv.Options{Admission: true, ServiceAccounts: true})
 }
 
 // namespace has the service account and the client checkout, with its certificate. Pods in it

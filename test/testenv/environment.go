@@ -38,6 +38,9 @@ type Options struct {
 	// cmd/controller as a process that answers them and reconciles, as its own service
 	// account; see [Controller]. It implies ControllerManager.
 	Admission bool
+	// ServiceAccounts has the API server itself look after the service accounts of pods, as
+	// every cluster's does: a pod needs one that is there, and gets its token.
+	ServiceAccounts bool
 	// Log takes what the processes and the controllers write; nil: nobody, and a failed
 	// start says the end of it.
 	Log io.Writer
@@ -133,6 +136,9 @@ func Start(ctx context.Context, opts Options) (e *Environment, err error) {
 		Scheme:                   e.Scheme,
 		ControlPlaneStartTimeout: startTimeout,
 		ControlPlaneStopTimeout:  startTimeout,
+	}
+	if opts.ServiceAccounts { // envtest switches that off
+		e.envtest.ControlPlane.GetAPIServer().Configure().Disable("disable-admission-plugins")
 	}
 	if e.Config, err = e.envtest.Start(); err != nil {
 		return e, fmt.Errorf("starting etcd and kube-apiserver: %w", err)
