@@ -60,7 +60,7 @@ type platform struct {
 }
 
 // Write writes an image for this machine's architecture: the files of binaries (path in the
-// image → path on disk) and nothing else, all owned by root and not writable, run as [User].
+// image, in its root folder → path on disk) and nothing else, all owned by root and not writable, run as [User].
 // The same files, name and options give the same bytes, whenever and wherever they are written:
 // all times are 1970.
 //
@@ -139,7 +139,8 @@ func layerOf(binaries map[string]string) ([]byte, error) {
 	var layer bytes.Buffer
 	archive := tar.NewWriter(&layer)
 	for _, name := range slices.Sorted(maps.Keys(binaries)) {
-		if !path.IsAbs(name) || path.Dir(path.Clean(name)) != "/" {
+		inImage := path.Clean("/" + name)
+		if path.Dir(inImage) != "/" || inImage == "/" {
 			return nil, fmt.Errorf("image: %q is not a file of the root folder: write /<name>", name)
 		}
 		if err := static(binaries[name]); err != nil {
@@ -149,7 +150,7 @@ func layerOf(binaries map[string]string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := addFile(archive, strings.TrimPrefix(path.Clean(name), "/"), 0o555, data); err != nil {
+		if err := addFile(archive, strings.TrimPrefix(inImage, "/"), 0o555, data); err != nil {
 			return nil, err
 		}
 	}
