@@ -87,7 +87,7 @@ bench: ## Measure tokens per second, and what admission adds, beside their floor
 load: ## Attack the issuer in nine ways, and show what honest clients still get; a table
 	go run ./test/load
 
-e2e: ## Run clients of other makers against it (test/interop; installs Node.js if missing)
+e2e: ## Run clients of other makers (test/interop) and real pods on a whole node (Linux, root; installs what it needs on Debian)
 	@TEST_TIMEOUT=$(TEST_TIMEOUT) TESTFLAGS="$(TESTFLAGS)" hack/e2e.sh
 
 ##@ Ship it

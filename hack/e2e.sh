@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What `make e2e` runs: clients and verifiers of other makers (test/interop) against Lanyard on a
-# real control plane. Installs what they need: Node.js, npm and curl from the system's packages
-# where they are missing, which needs root, and the pinned npm packages.
+# real control plane, and real pods on a whole node (hack/cluster). Needs Linux and root, for the
+# node. Installs what they need: Node.js, npm, curl, containerd and the rest from Debian's
+# packages where they are missing, and the pinned npm packages.
 #
 # The npm packages are installed once for each lock file, and kept outside the checkout beside
 # what hack/tools/run and hack/cluster keep:
@@ -24,17 +25,31 @@ missing() {
 	command -v node >/dev/null || echo nodejs
 	command -v npm >/dev/null || echo npm
 	command -v curl >/dev/null || echo curl
+	command -v busybox >/dev/null || echo busybox-static
+	"$cluster" missing-packages
+}
+
+# check_machine says early, and on its own, what no package can mend.
+check_machine() {
+	if [[ $(uname -s) != Linux || $(id -u) -ne 0 ]]; then
+		echo "make e2e: pods need Linux and root, for namespaces, mounts and cgroups: run it with sudo -E, or in a virtual machine." >&2
+		echo "The clients of other makers alone need neither: LANYARD_E2E_STATE=\$(mktemp -d) go test -tags=e2e ./test/interop" >&2
+		exit 1
+	fi
 }
 
 install_missing() {
-	local packages sudo=()
+	local packages
 	mapfile -t packages < <(missing)
 	[[ ${#packages[@]} -gt 0 ]] || return 0
+	if ! command -v apt-get >/dev/null; then
+		echo "make e2e: this is not Debian, so install yourself what its packages ${packages[*]} have, and run it again" >&2
+		exit 1
+	fi
 	echo "== installing ${packages[*]}"
-	[[ $(id -u) -eq 0 ]] || sudo=(sudo -n)
-	if ! { "${sudo[@]}" apt-get update -q && "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+	if ! { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -q --no-install-recommends "${packages[@]}"; } || [[ -n $(missing) ]]; then
-		echo "make e2e: ${packages[*]} missing, and could not be installed with apt-get: install Node.js $oldest_node or newer with npm, and curl, and run it again" >&2
+		echo "make e2e: $(missing | tr '\n' ' ')missing, and could not be installed with apt-get: the lines above say why" >&2
 		exit 1
 	fi
 }
@@ -71,16 +86,18 @@ install_packages() {
 	ln -sfn "$folder/node_modules" "$programs/node_modules"
 }
 
-install_missing
-check_node
-install_packages
+check_machine
 
-# The control plane outlives the test that starts it, if that is killed: this ends it in any case.
+# What the tests start outlives them if they are killed: this ends it in any case.
 state=$(mktemp -d)
+cluster=$state/cluster
 cleanup() {
 	local status=$?
 	trap - EXIT
-	[[ ! -d $state/processes ]] || go run ./hack/cluster/cmd/cluster down --state "$state" || status=1
+	[[ ! -d $state/processes ]] || "$cluster" down --state "$state" || status=1
+	for node in "$state/node" "$state/bare/node"; do
+		[[ ! -d $node ]] || "$cluster" remove-node --state "$node" || status=1
+	done
 	rm -rf "$state"
 	exit "$status"
 }
@@ -88,7 +105,14 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-echo "== binaries of the local control plane (built once per machine, then cached)"
-go run ./hack/cluster/cmd/cluster build
-echo "== go test -tags=e2e ./test/interop (node $(node --version), npm $(npm --version 2>/dev/null))"
-LANYARD_E2E_STATE=$state go test -json -tags=e2e -count=1 -timeout="${TEST_TIMEOUT:-15m}" ${TESTFLAGS:-} ./test/interop | go run ./hack/testsum
+go build -o "$cluster" ./hack/cluster/cmd/cluster
+install_missing
+check_node
+install_packages
+
+echo "== binaries of the node and its control plane (built once per machine, then cached)"
+"$cluster" build-node
+# One after the other: each has the machine's cores for its own cluster.
+packages=(./test/interop ./test/node)
+echo "== go test -tags=e2e ${packages[*]} (node $(node --version), npm $(npm --version 2>/dev/null))"
+LANYARD_E2E_STATE=$state LANYARD_NODE_TEST_STATE=$state/bare go test -json -tags=e2e -count=1 -p=1 -timeout="${TEST_TIMEOUT:-15m}" ${TESTFLAGS:-} "${packages[@]}" | go run ./hack/testsum

@@ -41,7 +41,7 @@ func checkMachine(stateDir string) error {
 	if os.Geteuid() != 0 {
 		return errors.New("a node needs root, for its namespaces, mounts and cgroups: run it with sudo -E, or in a virtual machine; make demo and make test need no root")
 	}
-	if missing := missingPackages(exists); len(missing) > 0 {
+	if missing := MissingPackages(); len(missing) > 0 {
 		return fmt.Errorf("a node needs programs that are not installed; on Debian: apt-get install %s", strings.Join(missing, " "))
 	}
 	cache, err := cacheRoot()
@@ -51,7 +51,10 @@ func checkMachine(stateDir string) error {
 	return errors.Join(visible("the state folder", stateDir), visible("the cache", cache))
 }
 
-// missingPackages returns the packages of Debian to install.
+// MissingPackages returns the packages of Debian that have what a node needs, and this machine
+// does not have.
+func MissingPackages() []string { return missingPackages(exists) }
+
 func missingPackages(exists func(path string) bool) []string {
 	var packages []string
 	for _, need := range nodeNeeds() {

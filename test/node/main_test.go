@@ -54,6 +54,9 @@ func (w *world) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := os.MkdirAll(w.dir, 0o700); err != nil {
+		return err
+	}
 	// What may need the module proxy, to which there is no way from the node's network.
 	if w.assets, err = cluster.BuildNode(ctx, os.Stderr); err != nil {
 		return err

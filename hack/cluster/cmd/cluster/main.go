@@ -28,6 +28,7 @@ Usage:
   cluster status  --state DIR         list the processes; exits 1 if one of them is not running
   cluster env     --state DIR         print shell lines to source: KUBECONFIG and PATH
 
+  cluster missing-packages            list the packages of Debian that a node needs, and this machine lacks
   cluster build-node                  build the binaries of a whole node too
   cluster node    --state DIR         start a whole node, which runs pods (Linux, root), and leave it running
   cluster import  --state DIR FILE    give it an image of an archive (OCI or docker)
@@ -72,6 +73,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		"restart": {state: true, operand: "NAME", do: restart},
 		"status":  {state: true, do: status},
 		"env":     {state: true, do: env},
+
+		"missing-packages": {do: missingPackages},
 
 		"build-node":  {do: buildNode},
 		"node":        {state: true, do: node},

@@ -16,6 +16,13 @@ func buildNode(ctx context.Context, c call) error {
 	return err
 }
 
+func missingPackages(_ context.Context, c call) error {
+	for _, name := range cluster.MissingPackages() {
+		fmt.Fprintln(c.stdout, name)
+	}
+	return nil
+}
+
 func node(ctx context.Context, c call) error {
 	begun := time.Now()
 	built, err := cluster.BuildNode(ctx, c.stderr) // outside its network, which has no way to the modules
