@@ -23,6 +23,7 @@ type issuer struct {
 	away     error // what every request fails with
 	refuses  map[string]error
 	unpinned *tls.Certificate // not pinned yet
+	binds    *tls.Certificate // what tokens are bound to; nil: the connection's
 	requests []asked
 	inFlight map[string]bool
 }
@@ -67,6 +68,9 @@ func (i *issuer) Token(ctx context.Context, resource string, certificate *tls.Ce
 	g := tokens.Grant{AccessToken: fmt.Sprintf("%s %d", resource, number), TokenType: "Bearer", ExpiresIn: 10 * time.Minute}
 	if i.life != 0 {
 		g.ExpiresIn = i.life
+	}
+	if i.binds != nil {
+		certificate = i.binds
 	}
 	if certificate != nil {
 		g.Thumbprint = tokens.Thumbprint(certificate)
