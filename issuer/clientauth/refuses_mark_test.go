@@ -62,7 +62,8 @@ func TestRefusesAPodWithoutTheMarkOfItsClient(t *testing.T) {
 }
 
 func TestMarksAreToldApart(t *testing.T) {
-	if clientauth.MarkOf("") != 0 || clientauth.MarkOf("a") == 0 || clientauth.MarkOf("a") != clientauth.MarkOf("a") || clientauth.MarkOf("a") == clientauth.MarkOf("b") {
+	a, again := clientauth.MarkOf("a"), clientauth.MarkOf("a")
+	if clientauth.MarkOf("") != 0 || a == 0 || a != again || a == clientauth.MarkOf("b") {
 		t.Error("marks are mixed up")
 	}
 }

@@ -92,7 +92,7 @@ func TestRefusesPodsThatWereNotInjectedForTheClient(t *testing.T) {
 	})
 	testenv.Eventually(t, func(ctx context.Context) error {
 		if _, refusal := i.askAs(ctx, assertions["a pod without the mark"], identifier); refusal == nil || refusal.Reason != "pod_not_admitted" || refusal.Number != oauth.ErrIdentity {
-			return fmt.Errorf("refused with %v", refusal)
+			return fmt.Errorf("refused with %s", fmt.Sprint(refusal))
 		}
 		return nil
 	})
