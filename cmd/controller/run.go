@@ -32,6 +32,7 @@ import (
 	"github.com/lanyard-dev/lanyard/controllers/clientsecret"
 	"github.com/lanyard-dev/lanyard/controllers/index"
 	"github.com/lanyard-dev/lanyard/controllers/oauthclient"
+	"github.com/lanyard-dev/lanyard/controllers/pod"
 	"github.com/lanyard-dev/lanyard/controllers/protectedresource"
 	"github.com/lanyard-dev/lanyard/controllers/signingkeys"
 	"github.com/lanyard-dev/lanyard/controllers/tokenrevocation"
@@ -140,6 +141,7 @@ func setUp(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		caroots.SetupWithManager(mgr, caroots.Config{
 			Namespace: o.Namespace, Bundle: o.CABundle, Now: time.Now, Log: slog.New(logr.ToSlogHandler(mgr.GetLogger())), Metrics: metrics,
 		}),
+		pod.SetupWithManager(mgr, pod.Config{Now: time.Now, Metrics: metrics}),
 		tokenrevocation.SetupWithManager(mgr, tokenrevocation.Config{Now: time.Now, Metrics: metrics}),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		// A replica that waits for the Lease is ready too: it can take over at once.
