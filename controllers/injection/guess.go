@@ -20,8 +20,7 @@ func Wrong(pod *corev1.Pod, k Known) string {
 		if id := rules.ClientID(k.Client); !asksAs(pod, id) {
 			return fmt.Sprintf("the sidecar does not ask as %s, which is the client id of OAuthClient %s/%s", id, k.Client.Namespace, k.Client.Name)
 		}
-		var refused *refusal
-		if errors.As(judgeCredential(pod, k.Client), &refused) {
+		if refused, ok := errors.AsType[*refusal](judgeCredential(pod, k.Client)); ok {
 			return refused.sentence
 		}
 	}

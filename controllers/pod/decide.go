@@ -2,6 +2,7 @@ package pod
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -114,11 +115,12 @@ func (f facts) certificates() []*v1alpha1.ClientCertificate {
 // stamp changes whenever what a pod is compared with does.
 func (f facts) stamp() string {
 	c := f.known.Client
-	s := fmt.Sprintf("%s/%d/%s", c.UID, c.Generation, rules.ClientID(c))
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s/%d/%s", c.UID, c.Generation, rules.ClientID(c))
 	for _, cc := range f.certificates() {
-		s += fmt.Sprintf(" %s/%d/%s", cc.UID, cc.Generation, cc.Status.SecretName)
+		fmt.Fprintf(&s, " %s/%d/%s", cc.UID, cc.Generation, cc.Status.SecretName)
 	}
-	return s
+	return s.String()
 }
 
 // otherwise is what is told of a pod that was injected by a wrong guess.

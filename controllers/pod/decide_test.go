@@ -66,7 +66,7 @@ func TestDecide(t *testing.T) {
 // Ten thousand broken pods of one owner: fifty events, and a metric that counts them all.
 func TestRefusesToTellOfEveryPodOfACrowd(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "none"}, []string{"namespace"})
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "none", Help: "None."}, []string{"namespace"})
 	registry.MustRegister(gauge)
 	m := newMemory(gauge)
 	const crowd = 10_000
@@ -120,7 +120,7 @@ func TestRefusesToTellOfEveryPodOfACrowd(t *testing.T) {
 }
 
 func TestAProblemIsToldOnceForEachPod(t *testing.T) {
-	m := newMemory(prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "none"}, []string{"namespace"}))
+	m := newMemory(prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "none", Help: "None."}, []string{"namespace"}))
 	key := types.NamespacedName{Namespace: "shop", Name: "web-0"}
 	step := func(want bool, uid types.UID, p problem) {
 		t.Helper()
