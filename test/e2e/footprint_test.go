@@ -9,12 +9,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 )
 
 const (
 	sidecarMemoryLimit = 12 << 20
-	sidecarCPULimit    = 0.01 // of a core
-	issuerMemoryLimit  = 40 << 20
+	sidecarCPULimit    = 0.01     // of a core
+	issuerMemoryLimit  = 40 << 20 // with so many clients:
+	clients            = 100
 	// restFor is how long a process is watched at rest.
 	restFor = 20 * time.Second
 )
@@ -35,6 +40,14 @@ func (u usage) String() string {
 func TestFootprintAtRest(t *testing.T) {
 	s := newShop(t)
 	s.declareClient(t)
+	for i := range clients {
+		client := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: fmt.Sprintf("client-%d", i)}}
+		client.Spec.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "checkout"}}
+		if err := s.kube.Create(t.Context(), client); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.do(t, "wait", "--for=condition=Ready", "--timeout=60s", "oauthclients", "--all")
 	s.apply(t, manifest(t, "deployment.yaml", quiet...))
 	pod := s.readyPod(t, "checkout")
 	processes := map[string]int{"sidecar": s.process(t, pod, "lanyard-sidecar")}

@@ -41,6 +41,15 @@ func (w *world) helmInstall(ctx context.Context) (err error) {
 		pods, _ := w.kubectl(ctx, nil, "describe", "pods", "-n", systemNamespace)
 		return errors.Join(err, errors.New(pods))
 	}
+	if !w.kept {
+		return nil
+	}
+	// The image has the name that it had before, and perhaps not the same programs.
+	for _, verb := range []string{"restart", "status"} {
+		if _, err := w.kubectl(ctx, nil, "rollout", verb, "-n", systemNamespace, "deployment/lanyard-controller", "deployment/lanyard-issuer"); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

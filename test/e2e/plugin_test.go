@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // kubectl lanyard, as a person types it, against a real installation. why --trace is shown beside
@@ -21,10 +24,11 @@ func TestThePluginAgainstARealInstallation(t *testing.T) {
 	s.apply(t, manifest(t, "deployment.yaml", slices.Concat(exposed, quiet)...))
 	s.readyPod(t, "checkout")
 	issuer := s.portForward(t)
-	roots := filepath.Join(t.TempDir(), "ca.crt")
-	if err := os.WriteFile(roots, s.issuerRoots(t), 0o600); err != nil {
+	var secret corev1.Secret
+	if err := s.kube.Get(t.Context(), client.ObjectKey{Namespace: s.namespace, Name: "checkout-mtls"}, &secret); err != nil {
 		t.Fatal(err)
 	}
+	roots, certificate, key := file(t, s.issuerRoots(t)), file(t, secret.Data[corev1.TLSCertKey]), file(t, secret.Data[corev1.TLSPrivateKeyKey])
 
 	t.Run("check finds nothing wrong", func(t *testing.T) {
 		out := s.plugin(t, "check", "-n", s.namespace, "--connect-to="+issuer, "--issuer-ca="+roots)
@@ -40,11 +44,21 @@ func TestThePluginAgainstARealInstallation(t *testing.T) {
 		t.Log(s.plugin(t, "why", s.namespace+"/checkout", "api://orders"))
 	})
 	t.Run("token gets one, which the issuer says is active", func(t *testing.T) {
-		out := s.plugin(t, "token", "checkout", "-n", s.namespace, "--resource=api://orders", "--connect-to="+issuer, "--issuer-ca="+roots)
+		out := s.plugin(t, "token", "checkout", "-n", s.namespace, "--resource=api://orders", "--connect-to="+issuer, "--issuer-ca="+roots,
+			"--cert="+certificate, "--key="+key)
 		if token := strings.TrimSpace(out); !s.active(t, token) {
 			t.Error("the token is not active")
 		}
 	})
+}
+
+func file(t *testing.T, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // portForward runs kubectl port-forward to the issuer until the test ends, and returns the

@@ -25,7 +25,7 @@ func TestRefusesPodsThatCanNeverWork(t *testing.T) {
 			edits: []string{"lanyard.dev/client: checkout", "lanyard.dev/client: Check_out"}, want: []string{"lanyard.dev/client", "Check_out"},
 		},
 		"its service account is not the client's": {
-			edits: []string{"serviceAccountName: checkout", "serviceAccountName: default"}, want: []string{"service account", "default", "checkout"},
+			edits: []string{"serviceAccountName: checkout", "serviceAccountName: default"}, want: []string{"serviceAccountName", "default", "checkout"},
 		},
 		"it has a container of the sidecar's name": {
 			edits: []string{"- name: app", "- name: lanyard-sidecar"}, want: []string{"lanyard-sidecar"},
@@ -52,7 +52,7 @@ func TestRefusesPodsThatCanNeverWork(t *testing.T) {
 
 	t.Run("and a Deployment's owner reads it in the events of its ReplicaSet", func(t *testing.T) {
 		s.apply(t, manifest(t, "deployment.yaml", "serviceAccountName: checkout", "serviceAccountName: default"))
-		s.awaitEvent(t, "checkout-", "service account")
+		s.awaitEvent(t, "checkout-", "serviceAccountName")
 	})
 }
 

@@ -22,7 +22,7 @@ func TestFirstTokenAndFirstCallComeSoon(t *testing.T) {
 	s := newShop(t)
 	s.declareClient(t)
 	var tokens, calls []time.Duration
-	for range 3 {
+	for range 5 {
 		applied := time.Now()
 		s.apply(t, manifest(t, "deployment.yaml"))
 		pod := s.readyPod(t, "checkout")
@@ -34,7 +34,7 @@ func TestFirstTokenAndFirstCallComeSoon(t *testing.T) {
 	}
 	figure(t, "from the start of the sidecar to its first token: %v (limit %v)", tokens, firstTokenLimit)
 	figure(t, "from kubectl apply of a Deployment to the first successful call: %v (limit %v)", calls, firstCallLimit)
-	// The machine may have been busy with something else for one of them, not for two.
+	// The machine may have been busy with something else for one of them, not for most.
 	if middle := median(tokens); middle > firstTokenLimit {
 		t.Errorf("the first token took %v, more than %v", middle, firstTokenLimit)
 	}

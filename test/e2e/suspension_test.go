@@ -31,9 +31,11 @@ func TestASuspendedClientIsReportedByItsSidecarsAndRecovers(t *testing.T) {
 	report := calls.mustReport(t)
 	figure(t, "the last token of a suspended client (lifetime 1m) ended %v after the suspension; the app is told: %v",
 		time.Since(suspended).Round(time.Second), report.Causes)
-	logs := s.logs(t, pod, "lanyard-sidecar")
-	if !strings.Contains(logs, "invalid_client") {
+	if logs := s.logs(t, pod, "lanyard-sidecar"); !strings.Contains(logs, "invalid_client") {
 		t.Errorf("the sidecar's log does not say that the issuer refuses:\n%s", logs)
+	}
+	if failing := s.sidecarMetrics(t, pod).sum("lanyard_sidecar_token_failing", map[string]string{"resource": "api://orders"}); failing != 1 {
+		t.Errorf("lanyard_sidecar_token_failing is %g, want 1", failing)
 	}
 
 	s.plugin(t, "resume", "checkout", "-n", s.namespace)
@@ -47,5 +49,8 @@ func TestASuspendedClientIsReportedByItsSidecarsAndRecovers(t *testing.T) {
 		}
 		return err
 	})
+	if failing := s.sidecarMetrics(t, pod).sum("lanyard_sidecar_token_failing", nil); failing != 0 {
+		t.Errorf("lanyard_sidecar_token_failing is %g after it was resumed", failing)
+	}
 	figure(t, "recovered %v after it was resumed", time.Since(resumed).Round(time.Second))
 }

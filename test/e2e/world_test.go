@@ -171,7 +171,7 @@ func (w *world) importImages(ctx context.Context) error {
 		}
 		binaries := map[string]string{}
 		for _, entry := range entries {
-			binaries[entry.Name()] = filepath.Join(folder, entry.Name())
+			binaries["/"+entry.Name()] = filepath.Join(folder, entry.Name())
 		}
 		archive := folder + ".tar"
 		if err := writeImage(archive, name, binaries); err != nil {
