@@ -113,6 +113,6 @@ install_packages
 echo "== binaries of the node and its control plane (built once per machine, then cached)"
 "$cluster" build-node
 # One after the other: each has the machine's cores for its own cluster.
-packages=(./test/interop ./test/node)
+packages=(./test/interop ./test/ingress ./test/node)
 echo "== go test -tags=e2e ${packages[*]} (node $(node --version), npm $(npm --version 2>/dev/null))"
 LANYARD_E2E_STATE=$state LANYARD_NODE_TEST_STATE=$state/bare go test -json -tags=e2e -count=1 -p=1 -timeout="${TEST_TIMEOUT:-15m}" ${TESTFLAGS:-} "${packages[@]}" | go run ./hack/testsum

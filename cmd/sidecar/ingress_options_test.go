@@ -1,10 +1,15 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spf13/pflag"
+	"sigs.k8s.io/yaml"
+
+	"github.com/lanyard-dev/lanyard/sidecar/ingress"
 )
 
 const goodIngress = "--issuer=https://issuer.example --audience=api://orders --rules=rules.yaml --tls-cert=tls.crt --tls-key=tls.key"
@@ -45,5 +50,47 @@ func TestRefusesIngressFlags(t *testing.T) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// The files of docs/apis.md that no other test runs.
+func TestDocumentedIngressIsValid(t *testing.T) {
+	read := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	text, _, _ := strings.Cut(read("apis/deployment.yaml"), "\n---\n")
+	var deployment struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					InitContainers []struct{ Command, Args []string }
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(text), &deployment); err != nil {
+		t.Fatal(err)
+	}
+	container := deployment.Spec.Template.Spec.InitContainers[0]
+	if got := strings.Join(container.Command, " "); got != "/lanyard-sidecar ingress" {
+		t.Errorf("deployment.yaml runs %s", got)
+	}
+	if err := parseIngress(t, strings.Join(container.Args, " ")); err != nil {
+		t.Errorf("deployment.yaml: %v", err)
+	}
+	if err := yaml.Unmarshal([]byte(read("apis/envoy.yaml")), new(map[string]any)); err != nil {
+		t.Errorf("envoy.yaml: %v", err)
+	}
+	_, rules, _ := strings.Cut(read("apis/rules.yaml"), "\n") // after the comment
+	if _, err := ingress.ParseRules([]byte(rules)); err != nil {
+		t.Errorf("rules.yaml: %v", err)
+	}
+	if !strings.Contains(read("apis.md"), "```yaml\n"+rules+"```") {
+		t.Error("apis.md shows other rules than rules.yaml has")
 	}
 }
