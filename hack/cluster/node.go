@@ -234,21 +234,21 @@ func (c *Cluster) importArchive(ctx context.Context, path string) error {
 		return err
 	}
 	defer func() { _ = archive.Close() }()
-	if _, err := c.ctr(ctx, archive, "--namespace=k8s.io", "images", "import", "-"); err != nil {
+	if err := c.ctr(ctx, archive, "--namespace=k8s.io", "images", "import", "-"); err != nil {
 		return fmt.Errorf("importing %s: %w", path, err)
 	}
 	return nil
 }
 
 // ctr runs containerd's own client.
-func (c *Cluster) ctr(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
+func (c *Cluster) ctr(ctx context.Context, stdin io.Reader, args ...string) error {
 	cmd := exec.CommandContext(ctx, c.entrance(), append([]string{"ctr"}, args...)...)
 	var output bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &output, &output
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, lastLines(output.String()))
+		return fmt.Errorf("ctr %s: %w: %s", strings.Join(args, " "), err, lastLines(output.String()))
 	}
-	return output.String(), nil
+	return nil
 }
 
 // Stop kills one of the node's processes, "kube-apiserver" for example. Containers go on without

@@ -138,7 +138,7 @@ func (c *Cluster) nodeProcesses() (runtime Process, others []Process, err error)
 func (c *Cluster) nodeReadiness(name string) func(context.Context) error {
 	switch name {
 	case containerd:
-		return func(ctx context.Context) error { _, err := c.ctr(ctx, nil, "version"); return err }
+		return func(ctx context.Context) error { return c.ctr(ctx, nil, "version") }
 	case kubelet:
 		return c.nodeReady
 	case proxy:

@@ -65,7 +65,7 @@ func lookAt(t *testing.T) machine {
 	return m
 }
 
-// holder returns the namespaces that the node's first process keeps, as links of /proc.
+// namespacesOf returns the namespaces that the node's first process keeps, as links of /proc.
 func namespacesOf(t *testing.T, state string) map[string]bool {
 	t.Helper()
 	list, err := cluster.Supervise(state).List()
@@ -160,6 +160,7 @@ func waitFor(t *testing.T, path string) {
 func TestNothingIsLeftOfANode(t *testing.T) {
 	for name, crash := range map[string]func(t *testing.T, state string, command *exec.Cmd){
 		"that was killed while it started": func(t *testing.T, state string, command *exec.Cmd) {
+			t.Helper()
 			if err := command.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -170,6 +171,7 @@ func TestNothingIsLeftOfANode(t *testing.T) {
 			_ = command.Wait() // it was killed
 		},
 		"whose processes were all killed, but not its containers": func(t *testing.T, state string, command *exec.Cmd) {
+			t.Helper()
 			if err := command.Run(); err != nil {
 				t.Fatal(err)
 			}
