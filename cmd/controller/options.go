@@ -63,7 +63,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.WebhookTLSKey, "webhook-tls-key", "/etc/lanyard/webhook/tls.key", "PEM file with its private key; read again when it changes")
 	f.BoolVar(&o.LeaderElect, "leader-elect", true, "work only while holding the Lease lanyard-controller, so that several replicas can run")
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long to serve webhooks, and work, after SIGTERM, not ready, until the API server asks another replica")
-	o.InjectionOptions.addFlags(f)
+	o.addInjectionFlags(f)
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 }
 
@@ -126,7 +126,7 @@ func (o *Options) Validate() error {
 	if o.ShutdownDelay < 0 {
 		wrong("shutdown-delay", o.ShutdownDelay, "must not be negative")
 	}
-	o.InjectionOptions.validate(wrong)
+	o.validateInjection(wrong)
 	if _, err := o.level(); err != nil {
 		wrong("log-level", o.LogLevel, "must be debug, info, warn or error")
 	}

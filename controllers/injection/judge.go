@@ -129,14 +129,14 @@ func judgeMounts(pod *corev1.Pod, _ Wish) error {
 // within says whether p is at or below dir, a path below /var/run. In most images /var/run is
 // a link to /run.
 func within(p, dir string) bool {
-	real := func(p string) string {
+	direct := func(p string) string {
 		p = path.Clean("/" + p)
 		if rest, ok := strings.CutPrefix(p, "/var/run/"); ok {
 			return "/run/" + rest
 		}
 		return p
 	}
-	return real(p) == real(dir) || strings.HasPrefix(real(p), real(dir)+"/")
+	return direct(p) == direct(dir) || strings.HasPrefix(direct(p), direct(dir)+"/")
 }
 
 // judgePorts refuses ports that another container declares: all share one loopback.

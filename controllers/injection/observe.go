@@ -41,19 +41,23 @@ func (o observer) observe(ctx context.Context, namespace string, w Wish) (k Know
 	} else if k.Certificates, err = o.certificates(ctx, namespace, w.Client); err != nil {
 		return k, err
 	}
-	cc, refused := k.certificate(w)
-	if refused != nil || cc == nil || cc.Spec.CertificateRef == nil {
-		return k, nil
-	}
-	adopted := &certmanagerv1.Certificate{}
-	there, err = o.find.Get(ctx, types.NamespacedName{Namespace: namespace, Name: cc.Spec.CertificateRef.Name}, adopted)
-	switch {
-	case meta.IsNoMatchError(err): // cert-manager is not installed
-		return k, nil
-	case there:
-		k.Adopted = adopted.Spec.SecretName
+	if cc, refused := k.certificate(w); refused == nil && cc != nil && cc.Spec.CertificateRef != nil {
+		k.Adopted, err = o.adopted(ctx, types.NamespacedName{Namespace: namespace, Name: cc.Spec.CertificateRef.Name})
 	}
 	return k, err
+}
+
+// adopted is the Secret of a Certificate of cert-manager; "": there is none.
+func (o observer) adopted(ctx context.Context, key types.NamespacedName) (string, error) {
+	c := &certmanagerv1.Certificate{}
+	there, err := o.find.Get(ctx, key, c)
+	if !there {
+		if meta.IsNoMatchError(err) { // cert-manager is not installed
+			err = nil
+		}
+		return "", err
+	}
+	return c.Spec.SecretName, nil
 }
 
 // certificates are the ClientCertificates of a client.

@@ -84,8 +84,7 @@ func inject(t *testing.T, p *corev1.Pod, k Known) (*corev1.Pod, plan, error) {
 		made, err = decide(p, p.Namespace, w, k)
 	}
 	if err != nil {
-		var refused *refusal
-		if !errors.As(err, &refused) {
+		if _, ok := errors.AsType[*refusal](err); !ok {
 			t.Errorf("%v is no refusal", err)
 		}
 		return nil, plan{}, err

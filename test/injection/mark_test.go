@@ -165,13 +165,11 @@ func TestRefusesAMarkOnAPodThatWasNotInjectedIntact(t *testing.T) {
 		"tokens on the node": {volume(v1alpha1.VolumeTokens, func(v *corev1.Volume) {
 			v.VolumeSource = corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/tmp"}}
 		}), "one whose name is Lanyard's is not what Lanyard makes it"},
-		"tokens on a disk":         {volume(v1alpha1.VolumeTokens, func(v *corev1.Volume) { v.EmptyDir.Medium = "" }), "is not what Lanyard makes it"},
-		"roots of one's own":       {volume(v1alpha1.VolumeCA, func(v *corev1.Volume) { v.ConfigMap.Name = "evil" }), "is not what Lanyard makes it"},
-		"an assertion for another": {volume(v1alpha1.VolumeAssertion, func(v *corev1.Volume) { v.Projected.Sources[0].ServiceAccountToken.Audience = "x" }), "is not what Lanyard makes it"},
-		"an app that mounts the assertion": {mounts(corev1.VolumeMount{Name: v1alpha1.VolumeAssertion, MountPath: "/x"}),
-			"container app mounts lanyard-assertion or lanyard-certificate"},
-		"an app that mounts the certificate": {mounts(corev1.VolumeMount{Name: v1alpha1.VolumeCertificate, MountPath: "/x", ReadOnly: true}),
-			"container app mounts lanyard-assertion or lanyard-certificate"},
+		"tokens on a disk":                   {volume(v1alpha1.VolumeTokens, func(v *corev1.Volume) { v.EmptyDir.Medium = "" }), "is not what Lanyard makes it"},
+		"roots of one's own":                 {volume(v1alpha1.VolumeCA, func(v *corev1.Volume) { v.ConfigMap.Name = "evil" }), "is not what Lanyard makes it"},
+		"an assertion for another":           {volume(v1alpha1.VolumeAssertion, func(v *corev1.Volume) { v.Projected.Sources[0].ServiceAccountToken.Audience = "x" }), "is not what Lanyard makes it"},
+		"an app that mounts the assertion":   {mounts(corev1.VolumeMount{Name: v1alpha1.VolumeAssertion, MountPath: "/x"}), "container app mounts lanyard-assertion or lanyard-certificate"},
+		"an app that mounts the certificate": {mounts(corev1.VolumeMount{Name: v1alpha1.VolumeCertificate, MountPath: "/x", ReadOnly: true}), "container app mounts lanyard-assertion or lanyard-certificate"},
 		"an init container that mounts it": {func(p *corev1.Pod) {
 			c := restricted("x")
 			c.VolumeMounts = []corev1.VolumeMount{{Name: v1alpha1.VolumeCertificate, MountPath: "/x"}}

@@ -12,8 +12,11 @@ import (
 	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
-// namespace is where everything is written.
-const namespace = "team"
+// namespace is where everything is written, and account a service account there.
+const (
+	namespace = "team"
+	account   = "workload"
+)
 
 // base is the name of the objects that the others refer to.
 const base = "base"
@@ -63,18 +66,31 @@ func kinds() []kind {
 				Decision:  v1alpha1.DecisionApproved,
 			}}
 		}, `{"spec":{"decision":"Denied"}}`, nil},
+		// The webhook is asked twice: after the first time the API server changes the pod once more.
+		{"injected Pod", true, func(i int) client.Object { return pod(meta(i)) }, `{"metadata":{"labels":{"changed":"true"}}}`, []string{remove}},
 	}
+}
+
+func pod(m metav1.ObjectMeta) *corev1.Pod {
+	m.Labels, m.Annotations = map[string]string{v1alpha1.LabelInject: "true"}, map[string]string{
+		v1alpha1.AnnotationClient: account, v1alpha1.AnnotationCertificateSecret: "key",
+	}
+	return &corev1.Pod{ObjectMeta: m, Spec: corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: "app", Image: "app:v1"}}}}
 }
 
 // bases are the objects that the others refer to.
 func bases() []client.Object {
 	named := metav1.ObjectMeta{Namespace: namespace, Name: base}
-	return []client.Object{resource(named), role(named), oauthClient(named)}
+	return []client.Object{
+		resource(named), role(named), oauthClient(named),
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: account}},
+		oauthClient(metav1.ObjectMeta{Namespace: namespace, Name: account}), // that of the pods: base has certificates that come and go
+	}
 }
 
 func oauthClient(m metav1.ObjectMeta) *v1alpha1.OAuthClient {
 	return &v1alpha1.OAuthClient{ObjectMeta: m, Spec: v1alpha1.OAuthClientSpec{
-		Authentication:      v1alpha1.ClientAuthentication{ServiceAccounts: []v1alpha1.ServiceAccountCredential{{Name: "workload"}}},
+		Authentication:      v1alpha1.ClientAuthentication{ServiceAccounts: []v1alpha1.ServiceAccountCredential{{Name: account}}},
 		AccessTokenLifetime: &metav1.Duration{Duration: 10 * time.Minute},
 		Roles:               []v1alpha1.RoleReference{{Namespace: namespace, Name: base}},
 	}}

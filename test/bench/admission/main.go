@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	fmt.Fprintf(out, "admission: starting a control plane; then %d rounds of %d writes of each sort, with admission and without, and up to as many more\n", o.rounds, o.writes)
-	env, err := testenv.Start(ctx, testenv.Options{Admission: true})
+	env, err := testenv.Start(ctx, testenv.Options{Admission: true, ServiceAccounts: true})
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func newStage(ctx context.Context, env *testenv.Environment) (*stage, error) {
 	objects := []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: team}, Rules: []rbacv1.PolicyRule{
-			{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{rbacv1.VerbAll}},
+			{APIGroups: []string{""}, Resources: []string{"configmaps", "pods"}, Verbs: []string{rbacv1.VerbAll}},
 			{
 				APIGroups: []string{"lanyard.dev"}, Verbs: []string{rbacv1.VerbAll},
 				Resources: []string{"oauthclients", "clientcertificates", "protectedresources", "approles", "approleassignments"},
