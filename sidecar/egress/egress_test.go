@@ -424,6 +424,23 @@ func TestSaysWhyACallFailed(t *testing.T) {
 	}
 }
 
+func TestSaysThatAnUpstreamDoesNotAnswer(t *testing.T) {
+	t.Parallel() // it takes as long as a handshake may
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // nobody accepts; the kernel does
+	h := newAccepting(t)
+	h.serve2("https://" + l.Addr().String())
+	if r := h.call(http.MethodGet, "/", http.NoBody, nil); r.status != http.StatusGatewayTimeout || !strings.Contains(r.body, `"upstream_timeout"`) {
+		t.Errorf("got %+v", r)
+	}
+	if got := resultOf(h); got != "timeout" {
+		t.Errorf("counted as %s", got)
+	}
+}
+
 func TestReadsRootsAgain(t *testing.T) {
 	h := newAccepting(t)
 	good := h.upstream.Certificate()

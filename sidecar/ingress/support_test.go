@@ -64,12 +64,18 @@ type house struct {
 
 func newHouse(t testing.TB, changes ...func(*ingress.ForwardConfig)) *house {
 	t.Helper()
+	return newHouseWith(t, nil, changes...)
+}
+
+// newHouseWith is newHouse where clients reach the API by these URLs.
+func newHouseWith(t testing.TB, urls []string, changes ...func(*ingress.ForwardConfig)) *house {
+	t.Helper()
 	h := &house{t: t, log: &lockedBuffer{}, metrics: &metrics.Registry{}}
 	h.startIssuer()
 	logger := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	roots := poolOf(h.issuer.Certificate())
 	v, err := verifier.New(verifier.Config{
-		Issuer: h.issuer.URL, Audience: audience, Logger: logger,
+		Issuer: h.issuer.URL, Audience: audience, Logger: logger, URLs: urls,
 		HTTPClient: ingress.KeyClient(func() *x509.CertPool { return roots }),
 	})
 	if err != nil {
