@@ -20,13 +20,19 @@ up)
 	cat <<-EOF
 
 		The node runs, and goes on running. Its network is its own: nothing of it can be reached from
-		outside, but from here, as root:
+		outside, nor reaches it. From here, as root:
 
-		  $state/bin/kubectl get pods -A           # kubectl, as administrator
-		  $state/bin/in-node COMMAND               # any command in the node's network: helm, curl, a shell
-		  $state/bin/in-node "\$(hack/tools/run --path helm)" ...
+		  $state/bin/kubectl get pods -A    # kubectl, as administrator
+		  $state/bin/in-node COMMAND...     # any command in the node's network: helm, curl, a shell
 
-		The image ${IMAGE:-lanyard:dev} is imported; nothing is pulled there. make cluster-down removes it all.
+		The image ${IMAGE:-lanyard:dev} of this checkout is imported; nothing is pulled there. Install Lanyard with it:
+
+		  hack/tools/run helm version >/dev/null    # builds Helm, for which the node's network has no way out
+		  $state/bin/kubectl apply -f test/e2e/manifests/platform.yaml    # a CA for servers, as a platform has one
+		  $state/bin/in-node hack/tools/run helm install lanyard charts/lanyard --wait \\
+		    --namespace lanyard-system --create-namespace --values test/e2e/manifests/values.yaml
+
+		make cluster-down removes it all.
 	EOF
 	;;
 down) "$cluster/cluster" remove-node --state "$state" ;;
