@@ -2,8 +2,12 @@ package plugin
 
 import (
 	"encoding/json"
+	"os"
 	"regexp"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Keys are as many as were rotated by other tests, and the API server is of the version
@@ -21,6 +25,11 @@ func (i *issuer) check(t *testing.T) {
 		o.stdout = version.ReplaceAllString(keys.ReplaceAllString(o.stdout, "<n> keys are published"), "it is <version>")
 		return o
 	}
+
+	root, err := os.ReadFile(i.ca)
+	check(t, err)
+	create(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: "lanyard-ca"}, Data: map[string]string{"ca.crt": string(root)}})
+	w.notInjected(t, "by-hand")
 
 	t.Run("as somebody who sees a namespace", func(t *testing.T) {
 		o := run(t, w.vera, i.flags("check", "-n", w.shop)...)
@@ -62,6 +71,10 @@ func (i *issuer) check(t *testing.T) {
 			"clock of the issuer":           `^ok: it agrees with the one here and with that of the API server$`,
 			"approve and deny":              `^ok: yes$`,
 			"CAs of clients":                `^ok: issuers of cert-manager in use: 1`,
+			"policy lanyard-mark":           `^ok: it is in force$`,
+			"images of the sidecar":         `^(ok: pods get one of 1|warn: .* names the issuer)`,
+			"roots of the issuer":           `^ok: ConfigMap shop-check/lanyard-ca, which is not Lanyard's, holds 1$`,
+			"pods of namespace shop-check":  `^warn: 1 of 1 that ask for the sidecar have none: by-hand$`,
 		} {
 			if !regexp.MustCompile(want).MatchString(found[name]) {
 				t.Errorf("%s: %q, want %s", name, found[name], want)

@@ -63,6 +63,13 @@ func TestStatusOfWhatDoesNotWork(t *testing.T) {
 		return env.Client.Get(ctx, client.ObjectKeyFromObject(c), c)
 	})
 	out := run(t, w.vera, "status", "client/broken", "-n", w.shop).succeeds(t)
+	w.notInjected(t, "web-1")
+	w.notInjected(t, "web-0")
+	run(t, w.vera, "status", "client/checkout", "-n", w.shop).succeeds(t).says(t, "Pods/"+w.shop+": 2 with the label lanyard.dev/inject and without a sidecar: web-0, web-1;")
+	run(t, w.vera, "status", "-n", w.shop).succeeds(t).says(t, "without a sidecar: web-0, web-1;")
+	if strings.Contains(out.stdout, "without a sidecar") {
+		t.Errorf("another client's report has its pods:\n%s", out.stdout)
+	}
 	for _, says := range []string{"False (Suspended)", "NotFound", "CertificateNotFound", "tokens cannot be bound", "Recent warnings"} {
 		out.says(t, says)
 	}

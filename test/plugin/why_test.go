@@ -51,6 +51,15 @@ func (w *world) pod(t *testing.T, account, name string) {
 	})
 }
 
+// notInjected makes a pod that asks for the sidecar of client checkout and has none: the
+// label came later.
+func (w *world) notInjected(t *testing.T, name string) {
+	t.Helper()
+	w.pod(t, "checkout", name)
+	env.Kubectl(t, "-n", w.shop, "annotate", "pod", name, "lanyard.dev/client=checkout")
+	env.Kubectl(t, "-n", w.shop, "label", "pod", name, "lanyard.dev/inject=true")
+}
+
 func remove(t *testing.T, o client.Object) {
 	t.Helper()
 	if err := env.Client.Delete(t.Context(), o, client.GracePeriodSeconds(0)); err != nil {
@@ -100,6 +109,12 @@ func TestWhy(t *testing.T) {
 		change(t, w.resource, func() { w.resource.Spec.Suspend = true })
 		why(client, resource).exits(t, 1).golden(t, "why-suspended-resource")
 		change(t, w.resource, func() { w.resource.Spec.Suspend = false })
+	})
+	t.Run("only injected pods", func(t *testing.T) {
+		required := func(a v1alpha1.Admission) { w.client.Spec.Authentication.ServiceAccounts[0].Admission = a }
+		change(t, w.client, func() { required(v1alpha1.AdmissionRequired) })
+		why(client, resource, "--pod", "checkout-1").exits(t, 1).golden(t, "why-not-injected")
+		change(t, w.client, func() { required(v1alpha1.AdmissionOptional) })
 	})
 	t.Run("bound to nothing, for an API that wants bound tokens", func(t *testing.T) {
 		change(t, w.client, func() { w.client.Spec.TokenBinding = v1alpha1.TokenBindingNone })

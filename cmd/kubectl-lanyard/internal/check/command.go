@@ -27,7 +27,8 @@ func New(s *cli.Session) *cobra.Command {
 		Use:   "check",
 		Short: "Say whether Lanyard is healthy, and what to do where it is not",
 		Long: "check looks at the cluster, the kinds, policies and webhooks, the controller and the issuer with its\n" +
-			"keys, the clocks, what you may do in the namespace, and at objects that are not Ready.\n" +
+			"keys, the clocks, what injected pods need, what you may do in the namespace, and at objects that\n" +
+			"are not Ready.\n" +
 			"What you may not see is said and stops nothing. The exit code is 1 if something fails.",
 		Example: "  kubectl lanyard check --pre\n" +
 			"  kubectl lanyard check -n shop --connect-to 127.0.0.1:8443 --issuer-ca ca.crt",
@@ -117,7 +118,7 @@ func (p *probe) sections(pre bool) ([]section, error) {
 		return nil, err
 	}
 	return []section{
-		p.cluster(), kinds, admission, p.processes(), p.issuer(),
+		p.cluster(), kinds, admission, p.processes(), p.issuer(), p.injection(),
 		p.may("What you may do in namespace "+p.namespace, inNamespace(p.namespace), No), p.objects(),
 	}, nil
 }

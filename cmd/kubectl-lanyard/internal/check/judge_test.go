@@ -15,6 +15,7 @@ import (
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -47,60 +48,79 @@ func TestJudgements(t *testing.T) {
 	gone := apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "shop")
 	forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "oauthclients"}, "x", errors.New("no"))
 
+	parameters := func(images, audience string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "lanyard-system", Name: "lanyard-sidecar"}, Data: map[string]string{"images": images, "audience": audience}}
+	}
+	roots := func(pem string, labels map[string]string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "lanyard-ca", Labels: labels}, Data: map[string]string{"ca.crt": pem}}
+	}
+	ours := map[string]string{"app.kubernetes.io/managed-by": "lanyard"}
+
 	tests := map[string]struct {
 		got  Result
 		want Verdict
 		says string
 	}{
-		"a version that is new enough":        {judgeVersion("Kubernetes", "v1.33.0", 33), OK, "v1.33.0"},
-		"a version of somebody's own":         {judgeVersion("Kubernetes", "v1.36.3-gke.100", 33), OK, "v1.36.3-gke.100"},
-		"a version with a plus":               {judgeVersion("Kubernetes", "v1.34+", 33), OK, "v1.34+"},
-		"a version that is too old":           {judgeVersion("Kubernetes", "v1.32.9", 33), Fail, "v1.32.9"},
-		"a version that is none":              {judgeVersion("Kubernetes", "latest", 33), Warn, "cannot be read"},
-		"clocks that agree":                   {judgeSkew(4*time.Second, "a", "b"), OK, "agrees"},
-		"a clock ahead":                       {judgeSkew(10*time.Second, "a", "b"), Warn, "a is 10s ahead of b"},
-		"a clock behind":                      {judgeSkew(-10*time.Second, "a", "b"), Warn, "a is 10s behind b"},
-		"clocks too far apart":                {judgeSkew(31*time.Second, "a", "b"), Fail, "more than the 30s"},
-		"a certificate":                       {judgeCertificate(certificate(cmmeta.ConditionTrue, 30*24*time.Hour), noon), OK, "in 30d"},
-		"one that should have been renewed":   {judgeCertificate(certificate(cmmeta.ConditionTrue, 24*time.Hour), noon), Warn, "in 24h"},
-		"one that has expired":                {judgeCertificate(certificate(cmmeta.ConditionTrue, -time.Hour), noon), Fail, "expired 60m ago"},
-		"one that is not Ready":               {judgeCertificate(certificate(cmmeta.ConditionFalse, 30*24*time.Hour), noon), Fail, "not Ready: why"},
-		"all pods":                            {judgeDeployment(deployment(2, 2)), OK, "2 of 2"},
-		"some pods":                           {judgeDeployment(deployment(2, 1)), Warn, "1 of 2"},
-		"no pods":                             {judgeDeployment(deployment(2, 0)), Fail, "none of 2"},
-		"scaled to nothing":                   {judgeDeployment(deployment(0, 0)), Fail, "scaled to 0"},
-		"a leader":                            {judgeLease(lease("a", 10*time.Second), noon), OK, "a is the leader"},
-		"a leader that is gone":               {judgeLease(lease("a", time.Minute), noon), Fail, "since 60s ago"},
-		"no leader":                           {judgeLease(lease("", time.Second), noon), Fail, "nobody"},
-		"discovery":                           {judgeMetadata(http.StatusOK, []byte(good), issuerURL), OK, "lead to it"},
-		"discovery under another name":        {judgeMetadata(http.StatusOK, []byte(good), "https://other"), Fail, "calls itself"},
-		"discovery that leads elsewhere":      {judgeMetadata(http.StatusOK, []byte(strings.Replace(good, issuerURL+"/k", "https://evil/k", 1)), issuerURL), Fail, "jwks_uri"},
-		"a prefix that is another host":       {judgeMetadata(http.StatusOK, []byte(strings.Replace(good, issuerURL+"/k", issuerURL+".evil/k", 1)), issuerURL), Fail, "jwks_uri"},
-		"discovery that is none":              {judgeMetadata(http.StatusNotFound, []byte("<html>"), issuerURL), Fail, "no issuer"},
-		"no keys":                             {judgeKeys(http.StatusOK, []byte(`{"keys":[]}`), nil), Fail, "no key"},
-		"keys that are none":                  {judgeKeys(http.StatusOK, []byte(`{"keys":[{"kty":"oct","k":"AA","kid":"x"}]}`), nil), Fail, "cannot be read"},
-		"keys that are not served":            {judgeKeys(http.StatusServiceUnavailable, nil, nil), Fail, "503"},
-		"an algorithm without a key":          {judgeKeys(http.StatusOK, []byte(`{"keys":[`+edKey+`]}`), []jose.Algorithm{jose.ES256}), Warn, "announces ES256"},
-		"keys as announced":                   {judgeKeys(http.StatusOK, []byte(`{"keys":[`+edKey+`]}`), []jose.Algorithm{jose.EdDSA}), OK, "1 key is published, for [EdDSA]"},
-		"a rotation to come":                  {judgeRotation(map[string]string{v1alpha1.AnnotationNextRotation: "2026-03-05T12:00:00Z"}, noon), OK, "in 4d"},
-		"a rotation that is late":             {judgeRotation(map[string]string{v1alpha1.AnnotationNextRotation: "2026-03-01T10:00:00Z"}, noon), Warn, "since 120m ago"},
-		"a command that waits":                {judgeRotation(map[string]string{v1alpha1.AnnotationRotate: "now"}, noon), Warn, "lanyard.dev/rotate"},
-		"an annotation that is no time":       {judgeRotation(map[string]string{v1alpha1.AnnotationNextRotation: "soon"}, noon), Warn, "no time"},
-		"admission that answers":              {judgeAnswer(nil, "shop"), OK, "could be created"},
-		"admission that refuses":              {judgeAnswer(errors.New(`admission webhook "x" denied the request: no`), "shop"), OK, "would refuse"},
-		"admission that is down":              {judgeAnswer(apierrors.NewInternalError(errors.New(`failed calling webhook "x": refused`)), "shop"), Fail, "cannot ask the webhooks"},
-		"admission that may not be tried":     {judgeAnswer(forbidden, "shop"), Unseen, "may not create clients"},
-		"no namespace to try admission in":    {judgeAnswer(gone, "shop"), Unseen, "no namespace shop"},
-		"no objects":                          {judgeReady(0, nil, "in namespace shop", "AppRole"), OK, "none in namespace shop"},
-		"objects that are Ready":              {judgeReady(3, nil, "in all namespaces", "AppRole"), OK, "3 in all namespaces, all Ready"},
-		"objects that are not":                {judgeReady(9, []string{"a/e", "a/d", "a/c", "a/b: why"}, "in namespace a", "AppRole"), Warn, "4 of 9"},
-		"issuers in order":                    {judgeAuthorities(2, 1, 0, nil), OK, "you may not look at 1"},
-		"issuers out of order":                {judgeAuthorities(2, 0, 0, []string{"ClusterIssuer/x is not Ready"}), Warn, "out of order: 1"},
-		"a definition that is established":    {established(conditions("Established", "True"), noon), OK, "established"},
-		"a definition that is not":            {established(conditions("NamesAccepted", "True"), noon), Fail, "not established"},
-		"webhooks without a CA":               {trusted(object{"webhooks": []any{object{"name": "w"}}}, noon), Fail, "w has no caBundle"},
-		"webhooks with a CA that is no PEM":   {trusted(object{"webhooks": []any{object{"name": "w", "clientConfig": object{"caBundle": "AAAA"}}}}, noon), Fail, "no caBundle"},
-		"the worst of several, and the first": {worst(ok("a"), warn("", "b"), fail("", "c"), fail("", "d")), Fail, "c"},
+		"an image of the sidecar":              {judgeImages(parameters("lanyard:1", issuerURL), issuerURL, false), OK, "one of 1: lanyard:1"},
+		"two while they change":                {judgeImages(parameters("lanyard:2  lanyard:1", issuerURL), issuerURL, false), OK, "one of 2: lanyard:2, lanyard:1"},
+		"no image of the sidecar":              {judgeImages(parameters(" ", issuerURL), issuerURL, false), Fail, "names no image"},
+		"another issuer's pods":                {judgeImages(parameters("lanyard:1", "https://other"), issuerURL, false), Warn, "the issuer https://other"},
+		"an issuer that was guessed":           {judgeImages(parameters("lanyard:1", "https://other"), issuerURL, true), OK, "lanyard:1"},
+		"no roots, and no client":              {judgeNoRoots(0, "shop"), OK, "none are needed"},
+		"no roots, and clients":                {judgeNoRoots(2, "shop"), Warn, "there is no ConfigMap shop/lanyard-ca"},
+		"roots that are none":                  {judgeRoots(roots("x", ours), noon), Fail, "no certificate that is valid now"},
+		"roots of somebody else that are none": {judgeRoots(roots("x", nil), noon), Fail, "which is not Lanyard's, holds no"},
+		"pods that have the sidecar":           {judgePods(3, nil), OK, "3 ask"},
+		"pods that have none":                  {judgePods(3, []string{"d", "c", "b", "a"}), Warn, "4 of 7 that ask for the sidecar have none: a, b, c and 1 more"},
+		"a version that is new enough":         {judgeVersion("Kubernetes", "v1.33.0", 33), OK, "v1.33.0"},
+		"a version of somebody's own":          {judgeVersion("Kubernetes", "v1.36.3-gke.100", 33), OK, "v1.36.3-gke.100"},
+		"a version with a plus":                {judgeVersion("Kubernetes", "v1.34+", 33), OK, "v1.34+"},
+		"a version that is too old":            {judgeVersion("Kubernetes", "v1.32.9", 33), Fail, "v1.32.9"},
+		"a version that is none":               {judgeVersion("Kubernetes", "latest", 33), Warn, "cannot be read"},
+		"clocks that agree":                    {judgeSkew(4*time.Second, "a", "b"), OK, "agrees"},
+		"a clock ahead":                        {judgeSkew(10*time.Second, "a", "b"), Warn, "a is 10s ahead of b"},
+		"a clock behind":                       {judgeSkew(-10*time.Second, "a", "b"), Warn, "a is 10s behind b"},
+		"clocks too far apart":                 {judgeSkew(31*time.Second, "a", "b"), Fail, "more than the 30s"},
+		"a certificate":                        {judgeCertificate(certificate(cmmeta.ConditionTrue, 30*24*time.Hour), noon), OK, "in 30d"},
+		"one that should have been renewed":    {judgeCertificate(certificate(cmmeta.ConditionTrue, 24*time.Hour), noon), Warn, "in 24h"},
+		"one that has expired":                 {judgeCertificate(certificate(cmmeta.ConditionTrue, -time.Hour), noon), Fail, "expired 60m ago"},
+		"one that is not Ready":                {judgeCertificate(certificate(cmmeta.ConditionFalse, 30*24*time.Hour), noon), Fail, "not Ready: why"},
+		"all pods":                             {judgeDeployment(deployment(2, 2)), OK, "2 of 2"},
+		"some pods":                            {judgeDeployment(deployment(2, 1)), Warn, "1 of 2"},
+		"no pods":                              {judgeDeployment(deployment(2, 0)), Fail, "none of 2"},
+		"scaled to nothing":                    {judgeDeployment(deployment(0, 0)), Fail, "scaled to 0"},
+		"a leader":                             {judgeLease(lease("a", 10*time.Second), noon), OK, "a is the leader"},
+		"a leader that is gone":                {judgeLease(lease("a", time.Minute), noon), Fail, "since 60s ago"},
+		"no leader":                            {judgeLease(lease("", time.Second), noon), Fail, "nobody"},
+		"discovery":                            {judgeMetadata(http.StatusOK, []byte(good), issuerURL), OK, "lead to it"},
+		"discovery under another name":         {judgeMetadata(http.StatusOK, []byte(good), "https://other"), Fail, "calls itself"},
+		"discovery that leads elsewhere":       {judgeMetadata(http.StatusOK, []byte(strings.Replace(good, issuerURL+"/k", "https://evil/k", 1)), issuerURL), Fail, "jwks_uri"},
+		"a prefix that is another host":        {judgeMetadata(http.StatusOK, []byte(strings.Replace(good, issuerURL+"/k", issuerURL+".evil/k", 1)), issuerURL), Fail, "jwks_uri"},
+		"discovery that is none":               {judgeMetadata(http.StatusNotFound, []byte("<html>"), issuerURL), Fail, "no issuer"},
+		"no keys":                              {judgeKeys(http.StatusOK, []byte(`{"keys":[]}`), nil), Fail, "no key"},
+		"keys that are none":                   {judgeKeys(http.StatusOK, []byte(`{"keys":[{"kty":"oct","k":"AA","kid":"x"}]}`), nil), Fail, "cannot be read"},
+		"keys that are not served":             {judgeKeys(http.StatusServiceUnavailable, nil, nil), Fail, "503"},
+		"an algorithm without a key":           {judgeKeys(http.StatusOK, []byte(`{"keys":[`+edKey+`]}`), []jose.Algorithm{jose.ES256}), Warn, "announces ES256"},
+		"keys as announced":                    {judgeKeys(http.StatusOK, []byte(`{"keys":[`+edKey+`]}`), []jose.Algorithm{jose.EdDSA}), OK, "1 key is published, for [EdDSA]"},
+		"a rotation to come":                   {judgeRotation(map[string]string{v1alpha1.AnnotationNextRotation: "2026-03-05T12:00:00Z"}, noon), OK, "in 4d"},
+		"a rotation that is late":              {judgeRotation(map[string]string{v1alpha1.AnnotationNextRotation: "2026-03-01T10:00:00Z"}, noon), Warn, "since 120m ago"},
+		"a command that waits":                 {judgeRotation(map[string]string{v1alpha1.AnnotationRotate: "now"}, noon), Warn, "lanyard.dev/rotate"},
+		"an annotation that is no time":        {judgeRotation(map[string]string{v1alpha1.AnnotationNextRotation: "soon"}, noon), Warn, "no time"},
+		"admission that answers":               {judgeAnswer(nil, "shop"), OK, "could be created"},
+		"admission that refuses":               {judgeAnswer(errors.New(`admission webhook "x" denied the request: no`), "shop"), OK, "would refuse"},
+		"admission that is down":               {judgeAnswer(apierrors.NewInternalError(errors.New(`failed calling webhook "x": refused`)), "shop"), Fail, "cannot ask the webhooks"},
+		"admission that may not be tried":      {judgeAnswer(forbidden, "shop"), Unseen, "may not create clients"},
+		"no namespace to try admission in":     {judgeAnswer(gone, "shop"), Unseen, "no namespace shop"},
+		"no objects":                           {judgeReady(0, nil, "in namespace shop", "AppRole"), OK, "none in namespace shop"},
+		"objects that are Ready":               {judgeReady(3, nil, "in all namespaces", "AppRole"), OK, "3 in all namespaces, all Ready"},
+		"objects that are not":                 {judgeReady(9, []string{"a/e", "a/d", "a/c", "a/b: why"}, "in namespace a", "AppRole"), Warn, "4 of 9"},
+		"issuers in order":                     {judgeAuthorities(2, 1, 0, nil), OK, "you may not look at 1"},
+		"issuers out of order":                 {judgeAuthorities(2, 0, 0, []string{"ClusterIssuer/x is not Ready"}), Warn, "out of order: 1"},
+		"a definition that is established":     {established(conditions("Established", "True"), noon), OK, "established"},
+		"a definition that is not":             {established(conditions("NamesAccepted", "True"), noon), Fail, "not established"},
+		"webhooks without a CA":                {trusted(object{"webhooks": []any{object{"name": "w"}}}, noon), Fail, "w has no caBundle"},
+		"webhooks with a CA that is no PEM":    {trusted(object{"webhooks": []any{object{"name": "w", "clientConfig": object{"caBundle": "AAAA"}}}}, noon), Fail, "no caBundle"},
+		"the worst of several, and the first":  {worst(ok("a"), warn("", "b"), fail("", "c"), fail("", "d")), Fail, "c"},
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {
@@ -142,8 +162,8 @@ func TestManifestsAreCompared(t *testing.T) {
 }
 
 func TestManifestsOfThisVersion(t *testing.T) {
-	for pattern, want := range map[string]int{"crd/bases/*.yaml": 6, "policies/*.yaml": 3, "webhook/*.yaml": 2} {
-		files, err := manifests(pattern)
+	for pattern, want := range map[string]int{"crd/bases/*.yaml": 6, "policies/*.yaml": 4, "webhook/*.yaml": 2} {
+		files, err := manifests(pattern, "lanyard-system")
 		if err != nil || len(files) != want {
 			t.Errorf("%s: %d files, %v; want %d", pattern, len(files), err, want)
 		}

@@ -22,8 +22,9 @@ import (
 // object is a manifest, or what the API server has, as JSON is decoded.
 type object = map[string]any
 
-// manifests reads the objects of the files that match, each file by itself.
-func manifests(pattern string) ([][]object, error) {
+// manifests reads the objects of the files that match, each file by itself, as they are
+// where Lanyard runs in the namespace lanyard.
+func manifests(pattern, lanyard string) ([][]object, error) {
 	names, err := fs.Glob(config.Manifests, pattern)
 	if err != nil {
 		return nil, err
@@ -34,6 +35,7 @@ func manifests(pattern string) ([][]object, error) {
 		if err != nil {
 			return nil, err
 		}
+		data = bytes.ReplaceAll(data, []byte("lanyard-system"), []byte(lanyard))
 		var file []object
 		for document := range bytes.SplitSeq(data, []byte("\n---\n")) {
 			var o object
@@ -52,7 +54,7 @@ func manifests(pattern string) ([][]object, error) {
 // installed makes a check for each file that matches: its objects are there, are of this
 // version, and judge finds them good.
 func (p *probe) installed(pattern, hint string, judge func(o object, now time.Time) Result) ([]check, error) {
-	files, err := manifests(pattern)
+	files, err := manifests(pattern, p.lanyard)
 	if err != nil {
 		return nil, err
 	}

@@ -86,6 +86,8 @@ type clientFacts struct {
 	// assignments are those that decided, as far as they may be read.
 	assignments map[types.NamespacedName]*v1alpha1.AppRoleAssignment
 	events      []corev1.Event
+	// pods of the namespace ask for the sidecar and have none.
+	pods []metav1.PartialObjectMetadata
 }
 
 func reportClient(f clientFacts, now time.Time) clientReport {
@@ -122,6 +124,9 @@ func reportClient(f clientFacts, now time.Time) clientReport {
 		r.Roles = append(r.Roles, one)
 	}
 	r.Problems = append(r.Problems, unbound(c, r.Certificates)...)
+	r.Problems = append(r.Problems, notInjected(slices.DeleteFunc(slices.Clone(f.pods), func(pod metav1.PartialObjectMetadata) bool {
+		return pod.Annotations[v1alpha1.AnnotationClient] != c.Name
+	}))...)
 	r.Events = eventsOf(f.events, about)
 	r.Credentials, r.Certificates, r.Roles, r.Problems = list(r.Credentials), list(r.Certificates), list(r.Roles), list(r.Problems)
 	return r
@@ -134,6 +139,9 @@ func credentials(a v1alpha1.ClientAuthentication) []credential {
 		rule := "a living pod's"
 		if sa.BoundTo == v1alpha1.BoundToAny {
 			rule = "a pod's, or bound to nothing"
+		}
+		if sa.Admission == v1alpha1.AdmissionRequired {
+			rule = "a living pod's that was injected for this client"
 		}
 		all = append(all, credential{"service account token", "ServiceAccount " + sa.Name, rule})
 	}

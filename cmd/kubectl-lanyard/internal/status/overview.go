@@ -44,6 +44,8 @@ type overviewFacts struct {
 	certificates []v1alpha1.ClientCertificate
 	resources    []v1alpha1.ProtectedResource
 	roles        []v1alpha1.AppRole
+	// pods ask for the sidecar and have none.
+	pods []metav1.PartialObjectMetadata
 }
 
 func reportOverview(f overviewFacts, now time.Time) overview {
@@ -92,6 +94,7 @@ func reportOverview(f overviewFacts, now time.Time) overview {
 		role := &f.roles[i]
 		o.Problems = append(o.Problems, amiss("AppRole/"+role.Namespace+"/"+role.Name, role, role.Status.ObservedGeneration, role.Status.Conditions)...)
 	}
+	o.Problems = append(o.Problems, notInjected(f.pods)...)
 	o.Clients, o.Resources, o.Problems = list(o.Clients), list(o.Resources), list(o.Problems)
 	return o
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +45,7 @@ func (r reader) client(ctx context.Context, key types.NamespacedName) (clientFac
 			return err
 		},
 		r.warnings(key.Namespace, &f.events),
+		r.notInjected(key.Namespace, &f.pods),
 	)
 	if err != nil {
 		return f, err
@@ -149,6 +151,7 @@ func (r reader) overview(ctx context.Context, namespace string) (overviewFacts, 
 	list := func(into client.ObjectList) func(context.Context) error {
 		return func(ctx context.Context) error { return r.List(ctx, into, client.InNamespace(namespace)) }
 	}
-	err := cli.Together(ctx, list(&clients), list(&certificates), list(&resources), list(&roles))
-	return overviewFacts{clients.Items, certificates.Items, resources.Items, roles.Items}, err
+	var pods []metav1.PartialObjectMetadata
+	err := cli.Together(ctx, list(&clients), list(&certificates), list(&resources), list(&roles), r.notInjected(namespace, &pods))
+	return overviewFacts{clients.Items, certificates.Items, resources.Items, roles.Items, pods}, err
 }

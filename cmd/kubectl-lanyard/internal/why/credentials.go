@@ -95,6 +95,9 @@ func (w *world) accountCredential(ctx context.Context, q *question, listed v1alp
 		if refusal == nil {
 			c.Verdict, c.workload = Passed, &at
 			c.Message = fmt.Sprintf("the token of pod %s, which lives", pod.Name)
+			if listed.Admission == v1alpha1.AdmissionRequired {
+				c.Message += ", and was injected for this client"
+			}
 			if others := len(pods) - 1; others > 0 {
 				c.Message += fmt.Sprintf(" (one of %d)", len(pods))
 			}
