@@ -64,6 +64,7 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 		wg.Go(func() { s.files.Run(background, s.source) })
 	}
 	wg.Go(func() { s.announce(background) })
+	wg.Go(func() { returnMemory(background) })
 	return s.serve(ctx)
 }
 
@@ -184,14 +185,6 @@ func (s *sidecar) announce(ctx context.Context) {
 	s.log.Info("started", "after_ms", time.Since(began).Milliseconds())
 	// The start leaves several times as much behind as the rest needs.
 	debug.FreeOSMemory()
-}
-
-// tuneGarbage keeps the heap small: there is little that lives, and other containers of
-// the node need the memory. Who sets GOGC or GOMEMLIMIT has decided otherwise.
-func tuneGarbage(getenv func(string) string) {
-	if getenv("GOGC") == "" && getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(50)
-	}
 }
 
 // serve listens on all ports until ctx ends, and then until the last request is answered.
