@@ -14,8 +14,8 @@ import (
 var (
 	testName   = regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)`")
 	testFunc   = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Z][A-Za-z0-9]*)\(`)
-	metricName = regexp.MustCompile(`\blanyard_(?:issuer|controller|ingress)_[a-z_]+[a-z]`)
-	metricCode = regexp.MustCompile(`"(lanyard_(?:issuer|controller|ingress)_[a-z_]+)"`)
+	metricName = regexp.MustCompile(`\blanyard_(?:issuer|controller|ingress|sidecar)_[a-z_]+[a-z]`)
+	metricCode = regexp.MustCompile(`"(lanyard_(?:issuer|controller|ingress|sidecar)_[a-z_]+)"`)
 	suffix     = regexp.MustCompile(`_(?:bucket|count|sum)$`)
 	flagName   = regexp.MustCompile("`--([a-z][a-z-]+)")
 	flagCode   = regexp.MustCompile(`VarP?\(&[a-z]+(?:\.[A-Za-z]+)?, "([a-z-]+)"`)

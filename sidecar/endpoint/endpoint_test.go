@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,15 +39,13 @@ func (s source) Token(_ context.Context, resource string) (*tokens.Token, error)
 	if err := s.errs[resource]; err != nil {
 		return nil, err
 	}
-	for _, l := range s.listed {
-		if l == resource {
-			return &tokens.Token{
-				Value: "SECRET " + resource, Type: "Bearer", Resource: resource, Scope: resource + "/Read",
-				ExpiresAt: now.Add(90500 * time.Millisecond), Thumbprint: "thumb",
-			}, nil
-		}
+	if !slices.Contains(s.listed, resource) {
+		return nil, &tokens.NotListed{Resource: resource, Listed: s.listed}
 	}
-	return nil, &tokens.NotListed{Resource: resource, Listed: s.listed}
+	return &tokens.Token{
+		Value: "SECRET " + resource, Type: "Bearer", Resource: resource, Scope: resource + "/Read",
+		ExpiresAt: now.Add(90500 * time.Millisecond), Thumbprint: "thumb",
+	}, nil
 }
 
 // call sends a request to an endpoint with these resources, and returns the answer.

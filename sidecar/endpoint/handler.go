@@ -40,8 +40,10 @@ func New(cfg Config) http.Handler {
 	mux.HandleFunc("/token", e.metadata)
 	mux.HandleFunc("/oauth2/token", e.oauth)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		e.refuse(w, "other", refusal{status: http.StatusNotFound, code: invalidRequest,
-			description: "there is GET /token?resource=<identifier> with the header Metadata: true, and POST /oauth2/token"})
+		e.refuse(w, "other", refusal{
+			status: http.StatusNotFound, code: invalidRequest,
+			description: "there is GET /token?resource=<identifier> with the header Metadata: true, and POST /oauth2/token",
+		})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if text := e.strange(r); text != "" {

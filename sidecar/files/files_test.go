@@ -195,9 +195,10 @@ func TestNothingOfAnEarlierProcessIsLeft(t *testing.T) {
 // where the files go, nothing outside is read, changed or removed.
 func TestRefusesToFollowAPlantedLink(t *testing.T) {
 	for name, plant := range map[string]func(t *testing.T, dir, victim string){
-		"instead of tokens": func(t *testing.T, dir, victim string) { link(t, victim, filepath.Join(dir, "tokens")) },
-		"instead of bound":  func(t *testing.T, dir, victim string) { link(t, victim, filepath.Join(dir, "bound")) },
+		"instead of tokens": func(t *testing.T, dir, victim string) { t.Helper(); link(t, victim, filepath.Join(dir, "tokens")) },
+		"instead of bound":  func(t *testing.T, dir, victim string) { t.Helper(); link(t, victim, filepath.Join(dir, "bound")) },
 		"before the start": func(t *testing.T, dir, victim string) {
+			t.Helper()
 			if err := os.Mkdir(filepath.Join(dir, "tokens"), 0o755); err != nil {
 				t.Fatal(err)
 			}

@@ -51,7 +51,7 @@ type Writer struct {
 
 // Open makes the folders, and removes what an earlier process left in them.
 func Open(cfg Config) (*Writer, error) {
-	if err := os.MkdirAll(cfg.Directory, folderMode); err != nil { //nolint:gosec // see folderMode
+	if err := os.MkdirAll(cfg.Directory, folderMode); err != nil {
 		return nil, err
 	}
 	root, err := os.OpenRoot(cfg.Directory)

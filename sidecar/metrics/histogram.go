@@ -56,7 +56,7 @@ func (h *Histogram) write(p *Page) {
 			if i < len(h.bounds) {
 				le = strconv.FormatFloat(h.bounds[i], 'g', -1, 64)
 			}
-			p.Sample(h.name+"_bucket", float64(total), append(labels[:len(labels):len(labels)], "le", le)...)
+			p.Sample(h.name+"_bucket", float64(total), append(slices.Clip(labels), "le", le)...)
 		}
 		p.Sample(h.name+"_sum", s.sum, labels...)
 		p.Sample(h.name+"_count", float64(total), labels...)

@@ -10,7 +10,7 @@ import (
 
 // Refused is the issuer's "no". Asking again helps only when somebody has changed a
 // declaration, which the Source finds out by itself.
-type Refused struct {
+type Refused struct { //nolint:errname // who reads it reads tokens.Refused
 	Resource string
 	// Code is the issuer's error (RFC 6749 section 5.2), and Description its sentence.
 	Code        oauth.Code
@@ -42,7 +42,7 @@ func (e *Refused) ofResource() bool {
 
 // Unavailable says that there is no valid token, and that none could be had so far: the
 // issuer is away, or something that is needed to ask it is not there yet.
-type Unavailable struct {
+type Unavailable struct { //nolint:errname // who reads it reads tokens.Unavailable
 	Resource string
 	// Cause is why; nil while the first answer is still waited for. It may also be a
 	// context's error.
@@ -61,7 +61,7 @@ func (e *Unavailable) Error() string {
 func (e *Unavailable) Unwrap() error { return e.Cause }
 
 // NotListed says that a resource is not among those that the Source holds tokens for.
-type NotListed struct {
+type NotListed struct { //nolint:errname // who reads it reads tokens.NotListed
 	Resource string
 	Listed   []string
 }

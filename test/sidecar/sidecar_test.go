@@ -56,7 +56,7 @@ func (s *stage) handsOut(t *testing.T) {
 	if got, err := p.library(t.Context()); err != nil || got != a.AccessToken {
 		t.Errorf("a library that insists on credentials got another token, %v", err)
 	}
-	if out, err := p.probe(t); err != nil {
+	if out, err := p.probe(t.Context()); err != nil {
 		t.Errorf("the startup probe says %v: %s", err, out)
 	}
 	page, err := fetch(t.Context(), p.ops+"/metrics", nil)
@@ -159,8 +159,8 @@ func (s *stage) unpinned(t *testing.T) {
 func (s *stage) suspension(t *testing.T) {
 	p := s.newPod(t, func(c *v1alpha1.OAuthClient) { c.Spec.Suspend = true })
 	p.run(t, p.assertion())
-	within(t, "the probe says why", 10*time.Second, func(context.Context) error {
-		out, err := p.probe(t)
+	within(t, "the probe says why", 10*time.Second, func(ctx context.Context) error {
+		out, err := p.probe(ctx)
 		if err == nil || !strings.Contains(out, "the issuer refuses a token for "+p.identifier+" with number 20001: invalid_client") {
 			return fmt.Errorf("it says %q, %w", out, err)
 		}
@@ -188,8 +188,8 @@ func (s *stage) outage(t *testing.T) {
 	}
 	p.sidecar.stop(t)
 	p.sidecar.start(t)
-	within(t, "the probe says why", 10*time.Second, func(context.Context) error {
-		out, err := p.probe(t)
+	within(t, "the probe says why", 10*time.Second, func(ctx context.Context) error {
+		out, err := p.probe(ctx)
 		if err == nil || !strings.Contains(out, "cannot be reached") {
 			return fmt.Errorf("it says %q, %w", out, err)
 		}
