@@ -40,10 +40,8 @@ func TestSidecar(t *testing.T) {
 
 func (s *stage) handsOut(t *testing.T) {
 	p := s.newPod(t)
-	began := time.Now()
 	p.run(t, p.assertion(), "--expose-certificate")
 	p.started(t)
-	t.Logf("started %s after its process was", time.Since(began).Round(time.Millisecond))
 	certificate := p.mount(t)
 	a := p.boundTo(t, certificate)
 
