@@ -133,6 +133,53 @@ func (w *world) story(t *testing.T, address string) {
 	}
 	w.refusesForgedIdentity(t, address)
 	w.refusesPathTricks(t, address)
+	w.speaksHTTP2(t, address)
+	w.refusesResumption(t, address)
+}
+
+func (w *world) speaksHTTP2(t *testing.T, address string) {
+	t.Helper()
+	t.Run("HTTP/2", func(t *testing.T) {
+		client := http.Client{Transport: &http.Transport{TLSClientConfig: w.tls(&w.caller), ForceAttemptHTTP2: true, DisableKeepAlives: true}}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://"+address+"/orders/2", strings.NewReader("four"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+w.token(write))
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if body, _ := io.ReadAll(response.Body); response.ProtoMajor != 2 || string(body) != "PUT /orders/2 four" {
+			t.Errorf("got %s %s %s", response.Proto, response.Status, body)
+		}
+	})
+}
+
+// refusesResumption makes two connections; the second would repeat no handshake if it could.
+func (w *world) refusesResumption(t *testing.T, address string) {
+	t.Helper()
+	for name, version := range map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13} {
+		t.Run("TestRefuses to resume a session of "+name, func(t *testing.T) {
+			config := w.tls(&w.caller)
+			config.MaxVersion, config.ClientSessionCache = version, tls.NewLRUClientSessionCache(1)
+			for range 2 {
+				conn, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(conn, "GET /healthz HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", apiName)
+				if _, err := io.ReadAll(conn); err != nil {
+					t.Error(err)
+				}
+				if conn.(*tls.Conn).ConnectionState().DidResume {
+					t.Error("the session was resumed")
+				}
+				_ = conn.Close()
+			}
+		})
+	}
 }
 
 // sees compares what tells the app of the caller.
