@@ -417,6 +417,10 @@ func TestSaysWhyACallFailed(t *testing.T) {
 			if got := resultOf(h); got != test.result {
 				t.Errorf("counted as %s", got)
 			}
+			h.call(http.MethodGet, "/", http.NoBody, nil)
+			if n := strings.Count(h.log.String(), "a call could not be passed on"); n != 1 {
+				t.Errorf("two failures within a minute were logged %d times", n)
+			}
 			if strings.Contains(h.log.String(), "token-1") || strings.Contains(r.body, "token-1") {
 				t.Error("the token was told")
 			}

@@ -8,9 +8,13 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
 )
+
+// sayEvery is how often the log repeats a reason. The metrics count each call.
+const sayEvery = time.Minute
 
 // failure is the body of an answer that is this proxy's own and not the upstream's.
 type failure struct {
@@ -30,12 +34,26 @@ func (u *upstream) fail(seen *observation) func(http.ResponseWriter, *http.Reque
 		}
 		status, body, result := describe(err, u.URL.Host)
 		seen.result = result
-		u.log.Warn("a call could not be passed on", "reason", body.Error, "error", err)
+		if u.sayable(body.Error) {
+			u.log.Warn("a call could not be passed on", "reason", body.Error, "error", err)
+		}
 		if status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", retryAfter(err))
 		}
 		answer(w, status, body)
 	}
+}
+
+// sayable says whether a reason is to be logged: once in sayEvery, however many calls fail.
+func (u *upstream) sayable(reason string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := u.now()
+	if last, ok := u.said[reason]; ok && now.Sub(last) < sayEvery {
+		return false
+	}
+	u.said[reason] = now
+	return true
 }
 
 // describe says what an error means to the app, for an upstream of that host.

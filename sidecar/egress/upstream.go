@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/lanyard-dev/lanyard/sidecar/metrics"
@@ -53,6 +54,9 @@ type upstream struct {
 	counts      *counts
 	now         func() time.Time
 	log         *slog.Logger
+
+	mu   sync.Mutex
+	said map[string]time.Time // when a reason was logged last
 }
 
 func newUpstream(u settings.Upstream, o Options, c *counts) *upstream {
@@ -62,7 +66,7 @@ func newUpstream(u settings.Upstream, o Options, c *counts) *upstream {
 		file = filepath.Join(o.CADirectory, u.CAConfigMap, "ca.crt")
 	}
 	return &upstream{
-		Upstream: u, tokens: o.Tokens, counts: c, now: o.Now, log: log,
+		Upstream: u, tokens: o.Tokens, counts: c, now: o.Now, log: log, said: map[string]time.Time{},
 		roots: &roots{file: file, now: o.Now, log: log},
 	}
 }
