@@ -26,8 +26,9 @@ type Tokens interface {
 }
 
 const (
-	// tokenTimeout is how long a request waits for a token.
-	tokenTimeout = 10 * time.Second
+	// tokenTimeout is how long a request waits for a token: long enough for the issuer to answer, and short enough
+	// that the requests of an app do not pile up while the issuer is away and the last token has ended.
+	tokenTimeout = 3 * time.Second
 	// maxReplay is how long a request's body may be for the request to be sent a second time.
 	maxReplay = 64 << 10
 )
