@@ -62,7 +62,7 @@ build: ## Build every program of cmd/ into bin/
 
 ##@ Prove it
 
-.PHONY: lint verify test fuzz bench load e2e
+.PHONY: lint verify test fuzz bench load e2e soak
 lint: ## Run the linters: house rules, floors, formatting; the chart and every manifest, at a real API server
 	hack/tools/run golangci-lint run
 	go run ./hack/manifests
@@ -89,6 +89,9 @@ load: ## Attack the issuer in nine ways, and show what honest clients still get;
 
 e2e: ## Run clients of other makers (test/interop) and real pods on a whole node (Linux, root; installs what it needs on Debian)
 	@TEST_TIMEOUT=$(TEST_TIMEOUT) TESTFLAGS="$(TESTFLAGS)" hack/e2e.sh
+
+soak: ## Run the disruptions of `make e2e` in full, half an hour of renewals, outages and upgrades under load (Linux, root)
+	@TESTFLAGS="$(TESTFLAGS)" hack/soak.sh
 
 ##@ Ship it
 
