@@ -105,7 +105,8 @@ func TestTokensAreFiles(t *testing.T) {
 	}
 }
 
-func TestTheModeIsWhatWasAskedForWhateverTheUmask(t *testing.T) {
+// TestRefusesOthersTheTokenFiles: the mode is what was asked for, whatever the umask is.
+func TestRefusesOthersTheTokenFiles(t *testing.T) {
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)
 	dir := filepath.Join(t.TempDir(), "made")

@@ -22,6 +22,9 @@ const (
 	attemptTimeout = 8 * time.Second
 	// connectTimeout bounds the way to one replica, so that a dead one leaves time for another.
 	connectTimeout = 2500 * time.Millisecond
+	// answerTimeout bounds how long a replica thinks. The handshake has no bound of its own: an
+	// issuer that many ask at once lets new ones wait before it.
+	answerTimeout = 4 * time.Second
 	// tries is how often a request is sent whose connection broke. The next connection
 	// may lead to a replica that lives.
 	tries = 3
@@ -126,7 +129,7 @@ func (c *Client) transport(certificate *tls.Certificate) (*http.Transport, error
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: connectTimeout}).DialContext,
 		TLSClientConfig:        config,
-		TLSHandshakeTimeout:    connectTimeout,
+		ResponseHeaderTimeout:  answerTimeout,
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 32 << 10,

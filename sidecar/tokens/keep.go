@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// lookAgain is how often the clock is looked at. A timer alone does not notice that the
+// machine slept, or that its clock was set.
+const lookAgain = 30 * time.Second
+
 // keep asks for a resource's tokens when they are due, until ctx ends.
 func (s *Source) keep(ctx context.Context, r *resource) {
 	timer := time.NewTimer(0)
@@ -22,7 +26,7 @@ func (s *Source) keep(ctx context.Context, r *resource) {
 		if s.wait(r) <= 0 {
 			s.refresh(ctx, r)
 		}
-		timer.Reset(s.wait(r))
+		timer.Reset(min(s.wait(r), lookAgain))
 	}
 }
 
@@ -62,7 +66,7 @@ func (s *Source) refresh(ctx context.Context, r *resource) {
 
 // ask asks the issuer once. r.turn is held.
 func (s *Source) ask(ctx context.Context, r *resource, certificate *tls.Certificate) (*Token, error) {
-	asked := s.cfg.Now()
+	asked := s.cfg.Now().Round(0) // the end of a token is a time of day, not of this process
 	grant, err := s.cfg.Issuer.Token(ctx, r.identifier, certificate)
 	s.count(ctx, r, err)
 	if err != nil {

@@ -150,6 +150,9 @@ func (s *Source) await(ctx context.Context, r *resource, instead *Token) (*Token
 	for first := true; ; first = false {
 		s.mu.Lock()
 		held, failure, tried := s.held.Load().Tokens[r.identifier], r.failure, r.tried
+		if first {
+			r.rouse() // after a machine has slept a token may be due sooner than the timer thinks
+		}
 		s.mu.Unlock()
 		if held.validAt(s.cfg.Now()) && held != instead {
 			return held, nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +218,24 @@ func TestRenewSaysWhenTheIssuerIsAway(t *testing.T) {
 		}
 		if got := issuer.want(s.Token(t.Context(), orders)); got != token {
 			t.Error("the token in hand was given up")
+		}
+	})
+}
+
+// A timer stands still while a machine sleeps; the ends of tokens do not.
+func TestAfterAMachineHasSleptThereIsAFreshToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var slept atomic.Int64
+		issuer := &issuer{t: t, takes: time.Millisecond}
+		cfg := config(issuer, nil, slog.New(slog.NewTextHandler(t.Output(), nil)), orders)
+		cfg.Now = func() time.Time { return time.Now().Add(time.Duration(slept.Load())) }
+		s := tokens.New(cfg)
+		run(t, s)
+		issuer.want(s.Token(t.Context(), orders))
+		slept.Store(int64(time.Hour))
+		began := time.Now()
+		if got := issuer.want(s.Token(t.Context(), orders)); got.Value != "api://orders 2" || time.Since(began) > time.Second {
+			t.Errorf("got %q after %s", got.Value, time.Since(began))
 		}
 	})
 }

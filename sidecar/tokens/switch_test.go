@@ -37,7 +37,8 @@ func (d *disk) put(c *tls.Certificate, err error) {
 	d.certificate, d.err = c, err
 }
 
-func TestTokenAndCertificateAreSwitchedTogether(t *testing.T) {
+// TestRefusesATokenForTheOldCertificateBesideTheNewOne: they are switched together.
+func TestRefusesATokenForTheOldCertificateBesideTheNewOne(t *testing.T) {
 	old, renewed := certificate(t), certificate(t)
 	synctest.Test(t, func(t *testing.T) {
 		disk := &disk{certificate: old}
