@@ -69,8 +69,9 @@ type world struct {
 	api    *x509.Certificate // the API's own
 	roots  *x509.CertPool    // of it
 
-	mu   sync.Mutex
-	seen []*http.Request
+	mu      sync.Mutex
+	seen    []*http.Request
+	granted int
 }
 
 func newWorld(t *testing.T) *world {
@@ -85,7 +86,12 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.issuer = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(keys) }))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /oauth2/keys", func(rw http.ResponseWriter, _ *http.Request) { _, _ = rw.Write(keys) })
+	mux.HandleFunc("POST /oauth2/token", w.grant)
+	w.issuer = httptest.NewUnstartedServer(mux)
+	w.issuer.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	w.issuer.StartTLS()
 	t.Cleanup(w.issuer.Close)
 	w.app = httptest.NewServer(http.HandlerFunc(w.answer))
 	t.Cleanup(w.app.Close)
@@ -294,7 +300,7 @@ func newCertificate(t *testing.T, name string) tls.Certificate {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
 	}
