@@ -1,6 +1,9 @@
 package injection
 
 import (
+	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +16,55 @@ func labelled(mark string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.Labels[v1alpha1.LabelAdmitted] = mark }
 }
 
+// attempt is a pod that is refused, and what is said then.
+type attempt struct {
+	pod   *corev1.Pod
+	known Known
+	says  []string
+}
+
 func TestRefusesPods(t *testing.T) {
+	for name, test := range attempts(t) {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := inject(t, test.pod, test.known)
+			if err == nil {
+				t.Fatalf("it is admitted; want a refusal with %q", test.says)
+			}
+			for _, s := range test.says {
+				if !strings.Contains(err.Error(), s) {
+					t.Errorf("it says %q; want %q in it", err, s)
+				}
+			}
+		})
+	}
+}
+
+// What docs/injection.md says is said.
+func TestDocumentedRefusals(t *testing.T) {
+	var said []string
+	for _, test := range attempts(t) {
+		_, _, err := inject(t, test.pod, test.known)
+		said = append(said, fmt.Sprint(err))
+	}
+	said = append(said, handled(t, &handler{}, pod()).Result.Message)
+	page, err := os.ReadFile("../../docs/injection.md")
+	check(t, err)
+	_, table, _ := strings.Cut(string(page), "| refused | it says |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	rows := strings.Split(strings.TrimSpace(table), "\n")[1:]
+	if len(rows) < 10 {
+		t.Fatalf("the page has %d rows", len(rows))
+	}
+	for _, row := range rows {
+		sentence, _, _ := strings.Cut(strings.Trim(strings.Split(row, " | ")[1], "| "), "…")
+		if !slices.ContainsFunc(said, func(s string) bool { return strings.HasPrefix(s, strings.TrimSpace(sentence)) }) {
+			t.Errorf("nobody is told %q", sentence)
+		}
+	}
+}
+
+func attempts(t *testing.T) map[string]attempt {
+	t.Helper()
 	mounts := func(name, path string) func(*corev1.Pod) {
 		return func(p *corev1.Pod) {
 			p.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: name, MountPath: path}}
@@ -22,11 +73,7 @@ func TestRefusesPods(t *testing.T) {
 	declares := func(ports ...corev1.ContainerPort) func(*corev1.Pod) {
 		return func(p *corev1.Pod) { p.Spec.Containers[0].Ports = ports }
 	}
-	tests := map[string]struct {
-		pod   *corev1.Pod
-		known Known
-		says  []string
-	}{
+	return map[string]attempt{
 		"no annotation": {pod(func(p *corev1.Pod) { p.Annotations = nil }), ready(), []string{
 			"the annotation lanyard.dev/client is missing", "lanyard.dev/client: checkout", "take the label lanyard.dev/inject away",
 		}},
@@ -112,18 +159,5 @@ func TestRefusesPods(t *testing.T) {
 		"to expose what is not there": {pod(annotated(v1alpha1.AnnotationExposeCertificate, "true")), Known{Client: oauthClient(func(c *v1alpha1.OAuthClient) {
 			c.Spec.TokenBinding = v1alpha1.TokenBindingNone
 		})}, []string{"lanyard.dev/expose-certificate is \"true\", and OAuthClient shop/checkout has no ClientCertificate"}},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, _, err := inject(t, test.pod, test.known)
-			if err == nil {
-				t.Fatalf("it is admitted; want a refusal with %q", test.says)
-			}
-			for _, s := range test.says {
-				if !strings.Contains(err.Error(), s) {
-					t.Errorf("it says %q; want %q in it", err, s)
-				}
-			}
-		})
 	}
 }
