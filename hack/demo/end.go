@@ -44,6 +44,13 @@ func endSteps() []step {
 			do:    (*story).resume,
 		},
 		{
+			title: "Only pods that Lanyard injected",
+			text: "Bob wants no pod to be checkout that does not have Lanyard's sidecar. This one has not: where nothing runs, nothing is " +
+				"injected. The label that says so is for nobody to write: the API server refuses it. Then Bob takes it back.",
+			want: "the label is refused; within a second so is the pod (HTTP 401 invalid_client, number 20001, because of pod_not_admitted), and its token is inactive",
+			do:   (*story).onlyInjected,
+		},
+		{
 			title: "The pod is gone",
 			text: "The token of the pod says that it is good for nearly an hour more. But its pod is no more, and the issuer " +
 				"watches pods: what was bound to it is worth nothing now, wherever it was copied to.",
@@ -74,6 +81,27 @@ func (s *story) wouldDelete(ctx context.Context) error {
 		return errors.New("there was no warning that names " + clientID)
 	}
 	return s.as(alice).showKubectl(ctx, "get", "-n", orders, "approle", "orders-read")
+}
+
+func (s *story) onlyInjected(ctx context.Context) error {
+	admission := func(value string) error {
+		return s.as(bob).showKubectl(ctx, "patch", "-n", shop, "oauthclient", "checkout", "--type=merge",
+			"-p", `{"spec":{"authentication":{"serviceAccounts":[{"name":"checkout","admission":"`+value+`"}]}}}`)
+	}
+	if err := s.as(bob).refusedKubectl(ctx, "lanyard.dev/admitted", "label", "-n", shop, "pod", "checkout-0", "lanyard.dev/admitted=checkout"); err != nil {
+		return err
+	}
+	if err := admission("Required"); err != nil {
+		return err
+	}
+	if err := s.endsAtOnce(ctx, "pod_not_admitted"); err != nil {
+		return err
+	}
+	if err := admission("Optional"); err != nil {
+		return err
+	}
+	_, _, err := s.tryUntil(ctx, s.tokenRequest(checkout, scope, assertion(assertionFile)...), answer.ok)
+	return err
 }
 
 func (s *story) resume(ctx context.Context) error {
