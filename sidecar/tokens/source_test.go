@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,6 +129,69 @@ func TestAnOutage(t *testing.T) {
 			t.Errorf("fresh only after %s", took)
 		}
 	})
+}
+
+// Three hundred sidecars that were all turned away come back within the promised time, and
+// not all at once.
+func TestRefusesToStampedeAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const sidecars = 300
+		issuer := &crowded{away: true}
+		var all []*tokens.Source
+		for range sidecars {
+			cfg := config(nil, nil, slog.New(slog.DiscardHandler), orders)
+			cfg.Issuer, cfg.Random = issuer, rand.Float64
+			s := tokens.New(cfg)
+			run(t, s)
+			all = append(all, s)
+		}
+		time.Sleep(5 * time.Minute)
+		issuer.back()
+		began, busiest := time.Now(), 0
+		for time.Since(began) < 21*time.Second {
+			before := issuer.asked()
+			time.Sleep(time.Second)
+			busiest = max(busiest, issuer.asked()-before)
+		}
+		for _, s := range all {
+			if err := s.Missing(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := issuer.asked(); n != sidecars || busiest > sidecars/5 {
+			t.Errorf("%d requests, %d of them within one second", n, busiest)
+		}
+	})
+}
+
+// crowded is an issuer that many ask.
+type crowded struct {
+	mu   sync.Mutex
+	away bool
+	n    int
+}
+
+// Token implements tokens.Issuer.
+func (c *crowded) Token(_ context.Context, resource string, _ *tls.Certificate) (tokens.Grant, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.away {
+		return tokens.Grant{}, &tokens.Unavailable{Resource: resource, Cause: errAway}
+	}
+	c.n++
+	return tokens.Grant{AccessToken: "a", ExpiresIn: 10 * time.Minute}, nil
+}
+
+func (c *crowded) back() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.away = false
+}
+
+func (c *crowded) asked() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
 }
 
 func TestWhatTheIssuerAsksForIsHonoured(t *testing.T) {
