@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What `make e2e` runs: clients and verifiers of other makers (test/interop) against Lanyard on a
-# real control plane, and real pods on a whole node (hack/cluster). Needs Linux and root, for the
-# node. Installs what they need: Node.js, npm, curl, containerd and the rest from Debian's
+# real control plane, web servers in front of APIs (test/ingress), and real pods on a whole node
+# (test/node, test/e2e). Needs Linux and root, for the node. Installs what they need: Node.js, npm, curl, containerd and the rest from Debian's
 # packages where they are missing, and the pinned npm packages.
 #
 # The npm packages are installed once for each lock file, and kept outside the checkout beside
@@ -112,7 +112,8 @@ install_packages
 
 echo "== binaries of the node and its control plane (built once per machine, then cached)"
 "$cluster" build-node
-# One after the other: each has the machine's cores for its own cluster.
-packages=(./test/interop ./test/ingress ./test/node)
+# One package after the other: each has the machine's cores for its own cluster. Within one, tests
+# that run beside others mostly wait.
+packages=(./test/interop ./test/ingress ./test/node ./test/e2e)
 echo "== go test -tags=e2e ${packages[*]} (node $(node --version), npm $(npm --version 2>/dev/null))"
-LANYARD_E2E_STATE=$state LANYARD_NODE_TEST_STATE=$state/bare go test -json -tags=e2e -count=1 -p=1 -timeout="${TEST_TIMEOUT:-15m}" ${TESTFLAGS:-} "${packages[@]}" | go run ./hack/testsum
+LANYARD_E2E_STATE=$state LANYARD_NODE_TEST_STATE=$state/bare go test -json -tags=e2e -count=1 -p=1 -parallel=6 -timeout="${TEST_TIMEOUT:-15m}" ${TESTFLAGS:-} "${packages[@]}" | go run ./hack/testsum

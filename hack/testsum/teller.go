@@ -10,6 +10,10 @@ import (
 	"time"
 )
 
+// figureKey is the key of an attribute (testing.T.Attr) with something that a test measured: it
+// is told also of tests that pass.
+const figureKey = "figure"
+
 // event is one line of `go test -json`; see `go doc test2json`.
 type event struct {
 	Action      string
@@ -19,6 +23,7 @@ type event struct {
 	Elapsed     float64 // seconds
 	Output      string
 	FailedBuild string
+	Key, Value  string // of attr
 }
 
 // suite is a package whose tests are running.
@@ -62,6 +67,10 @@ func (t *teller) line(line []byte) {
 		appendTo(t.builds, e.ImportPath, e.Output)
 	case "output":
 		t.output(e)
+	case "attr":
+		if e.Key == figureKey {
+			t.say("      %s: %s\n", e.Test, e.Value)
+		}
 	case "run":
 		t.suite(e.Package).begin(e.Test)
 	case "pass", "fail", "skip":

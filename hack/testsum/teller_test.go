@@ -24,6 +24,17 @@ func TestRun(t *testing.T) {
 			wantLast: "1 passed, 0 failed, 0 skipped",
 			wantOK:   true,
 		},
+		"but what they measured is told": {
+			input: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"attr","Package":"p","Test":"TestA","Key":"figure","Value":"first token after 13 ms"}
+{"Action":"attr","Package":"p","Test":"TestA","Key":"owner","Value":"somebody"}
+{"Action":"pass","Package":"p","Test":"TestA","Elapsed":0.1}
+{"Action":"pass","Package":"p","Elapsed":1.25}`,
+			want:     []string{"TestA: first token after 13 ms\n", "ok    p (1 tests, 1.2 s)"},
+			wantNot:  []string{"somebody"},
+			wantLast: "1 passed, 0 failed, 0 skipped",
+			wantOK:   true,
+		},
 		"a test with subtests counts by its subtests": {
 			input: `{"Action":"run","Package":"p","Test":"TestA"}
 {"Action":"run","Package":"p","Test":"TestA/one"}

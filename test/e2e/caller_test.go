@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,14 +46,6 @@ func (c caller) mustReport(t *testing.T) app.Report {
 func (c caller) reset(t *testing.T) {
 	t.Helper()
 	if err := c.ask(t.Context(), http.MethodPost, "/reset", nil, nil); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// rate has the app begin as many calls each second; 0 pauses.
-func (c caller) rate(t *testing.T, perSecond float64) {
-	t.Helper()
-	if err := c.ask(t.Context(), http.MethodPost, fmt.Sprintf("/rate?per-second=%g", perSecond), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -125,8 +118,8 @@ func eventually(t *testing.T, atMost time.Duration, check func() error) {
 	}
 }
 
-// figure prints something that the test measured, in a form that can be searched for.
+// figure tells something that the test measured: make e2e prints it also of tests that pass.
 func figure(t *testing.T, format string, args ...any) {
 	t.Helper()
-	t.Logf("figure: "+format, args...)
+	t.Attr("figure", strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", " "))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestHelmInstallSaysWhatToDoNext(t *testing.T) {
-	for _, want := range []string{"rollout status", "OAuthClient", "lanyard.dev/inject", issuerURL, "helm test"} {
+	for _, want := range []string{"rollout status", "oauthclient", "lanyard.dev/inject", issuerURL, "helm test", "docs/install.md"} {
 		if !strings.Contains(lanyard.notes, want) {
 			t.Errorf("the notes do not say %q:\n%s", want, lanyard.notes)
 		}

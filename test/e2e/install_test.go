@@ -41,12 +41,17 @@ func (w *world) helmInstall(ctx context.Context) (err error) {
 		pods, _ := w.kubectl(ctx, nil, "describe", "pods", "-n", systemNamespace)
 		return errors.Join(err, errors.New(pods))
 	}
+	return w.renew(ctx, systemNamespace, "deployment/lanyard-controller", "deployment/lanyard-issuer")
+}
+
+// renew restarts what a kept node has from before: its image may hold other programs now, and
+// its CA may be another's.
+func (w *world) renew(ctx context.Context, namespace string, deployments ...string) error {
 	if !w.kept {
 		return nil
 	}
-	// The image has the name that it had before, and perhaps not the same programs.
 	for _, verb := range []string{"restart", "status"} {
-		if _, err := w.kubectl(ctx, nil, "rollout", verb, "-n", systemNamespace, "deployment/lanyard-controller", "deployment/lanyard-issuer"); err != nil {
+		if _, err := w.kubectl(ctx, nil, append([]string{"rollout", verb, "-n", namespace}, deployments...)...); err != nil {
 			return err
 		}
 	}
@@ -73,7 +78,7 @@ func (w *world) applyOrders(ctx context.Context) error {
 			return errors.Join(err, errors.New(state))
 		}
 	}
-	return nil
+	return w.renew(ctx, "orders", "deployment/orders")
 }
 
 // kubectl runs kubectl as the administrator.

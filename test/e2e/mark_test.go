@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // The story shows that a pod with the mark is accepted; here is the same service account, in a pod
@@ -66,20 +64,11 @@ func TestTellsOfPodsThatWantASidecarAndHaveNone(t *testing.T) {
 func (w *world) controllerMetric(t *testing.T, name string, labels map[string]string) (sum float64) {
 	t.Helper()
 	for _, pod := range w.systemPods(t, "lanyard-controller") {
-		read, err := readMetrics(t, fmt.Sprintf("http://%s:%d/metrics", pod.Status.PodIP, portOf(pod, "metrics")))
+		read, err := readMetrics(t, metricsURL(&pod, "metrics"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		sum += read.sum(name, labels)
 	}
 	return sum
-}
-
-func portOf(pod corev1.Pod, name string) int32 {
-	for _, port := range pod.Spec.Containers[0].Ports {
-		if port.Name == name {
-			return port.ContainerPort
-		}
-	}
-	return 0
 }

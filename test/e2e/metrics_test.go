@@ -3,8 +3,10 @@
 package e2e
 
 import (
-	"fmt"
+	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
@@ -16,7 +18,7 @@ import (
 // sidecarMetrics are what the sidecar of a pod says of itself.
 func (s *shop) sidecarMetrics(t *testing.T, pod *corev1.Pod) metrics {
 	t.Helper()
-	read, err := readMetrics(t, fmt.Sprintf("http://%s:9467/metrics", pod.Status.PodIP))
+	read, err := readMetrics(t, metricsURL(pod, "lanyard-metrics"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,6 +26,18 @@ func (s *shop) sidecarMetrics(t *testing.T, pod *corev1.Pod) metrics {
 }
 
 type metrics map[string]*dto.MetricFamily
+
+// metricsURL is where a pod has its metrics: at the container port of that name.
+func metricsURL(pod *corev1.Pod, portName string) string {
+	for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		for _, port := range container.Ports {
+			if port.Name == portName {
+				return "http://" + net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(port.ContainerPort))) + "/metrics"
+			}
+		}
+	}
+	return "" // fails where it is read
+}
 
 func readMetrics(t *testing.T, url string) (metrics, error) {
 	t.Helper()

@@ -86,7 +86,7 @@ func TestTheControlPortPausesResetsAndMakesSingleCalls(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := http.Post(control.URL+path, "application/json", bytes.NewReader(text)) //nolint:noctx // a test's own server
+		response, err := http.Post(control.URL+path, "application/json", bytes.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -110,9 +111,7 @@ func (c *counts) current() Report {
 	report, latencies := c.report, slices.Clone(c.latencies)
 	report.Failed = slices.Clone(report.Failed)
 	report.Causes = make(map[string]int, len(c.report.Causes))
-	for cause, n := range c.report.Causes {
-		report.Causes[cause] = n
-	}
+	maps.Copy(report.Causes, c.report.Causes)
 	c.mu.Unlock()
 	report.Latency = percentiles(latencies)
 	return report
