@@ -33,9 +33,9 @@ const mesh = `[
 func TestInjectsBesideAnotherInjector(t *testing.T) {
 	ns := open(t)
 	after(t, ns, mesh)
-	testenv.Eventually(t, func(context.Context) error { // until the API server has heard of it
+	testenv.Eventually(t, func(ctx context.Context) error { // until the API server has heard of it
 		p := pod(ns)
-		if err := env.Client.Create(t.Context(), p, client.DryRunAll); err != nil {
+		if err := env.Client.Create(ctx, p, client.DryRunAll); err != nil {
 			return err
 		}
 		if len(p.Spec.Containers) != 2 {
