@@ -164,24 +164,24 @@ func (w *world) build(ctx context.Context) error {
 func (w *world) bin(name string) string { return filepath.Join(w.dir, "bin", name) }
 
 func (w *world) importImages(ctx context.Context) error {
-	for name, folder := range map[string]string{lanyardImage: w.bin("lanyard"), appImage: w.bin("app")} {
-		entries, err := os.ReadDir(folder)
-		if err != nil {
-			return err
-		}
-		binaries := map[string]string{}
-		for _, entry := range entries {
-			binaries["/"+entry.Name()] = filepath.Join(folder, entry.Name())
-		}
-		archive := folder + ".tar"
-		if err := writeImage(archive, name, binaries); err != nil {
-			return err
-		}
-		if err := w.node.Import(ctx, archive); err != nil {
-			return err
-		}
+	return errors.Join(w.importImage(ctx, lanyardImage, w.bin("lanyard")), w.importImage(ctx, appImage, w.bin("app")))
+}
+
+// importImage gives the node an image of the programs in a folder.
+func (w *world) importImage(ctx context.Context, name, folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return err
 	}
-	return nil
+	binaries := map[string]string{}
+	for _, entry := range entries {
+		binaries["/"+entry.Name()] = filepath.Join(folder, entry.Name())
+	}
+	archive := folder + ".tar"
+	if err := writeImage(archive, name, binaries); err != nil {
+		return err
+	}
+	return w.node.Import(ctx, archive)
 }
 
 func writeImage(archive, name string, binaries map[string]string) (err error) {
