@@ -13,6 +13,8 @@ import (
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -64,12 +66,7 @@ func TestInstallUpgradeRollBackUninstall(t *testing.T) {
 			r.helm(t, "upgrade", "lanyard", current, "--reuse-values", "--set=crds.keep=false")
 			r.helm(t, "uninstall", "lanyard")
 			nothingIsLeft(t)
-			testenv.Eventually(t, func(context.Context) error {
-				if out := env.Kubectl(t, "get", "crds", "-o", "name"); strings.Contains(out, "lanyard.dev") {
-					return fmt.Errorf("with crds.keep=false kinds are left: %s", out)
-				}
-				return nil
-			})
+			gone(t, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "lanyard.dev")
 			env.Kubectl(t, "delete", "namespace", namespace, "--timeout=60s")
 		})
 	}
@@ -161,12 +158,29 @@ func exists(t *testing.T, name string) bool {
 // nothingIsLeft looks for what acts on the whole cluster.
 func nothingIsLeft(t *testing.T) {
 	t.Helper()
-	testenv.Eventually(t, func(context.Context) error {
-		out := env.Kubectl(t, "get", "-o", "name", "clusterroles,clusterrolebindings,mutatingwebhookconfigurations,validatingwebhookconfigurations,"+
-			"validatingadmissionpolicies,validatingadmissionpolicybindings")
-		for line := range strings.Lines(out) {
-			if strings.Contains(line, "/lanyard") {
-				return fmt.Errorf("left behind: %s", line)
+	for _, kind := range []string{"ClusterRole", "ClusterRoleBinding"} {
+		gone(t, "rbac.authorization.k8s.io/v1", kind, "lanyard")
+	}
+	for _, kind := range []string{
+		"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration",
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+	} {
+		gone(t, "admissionregistration.k8s.io/v1", kind, "lanyard")
+	}
+}
+
+// gone waits until no object of a kind has a name with this in it.
+func gone(t *testing.T, apiVersion, kind, name string) {
+	t.Helper()
+	testenv.Eventually(t, func(ctx context.Context) error {
+		var list metav1.PartialObjectMetadataList
+		list.SetGroupVersionKind(schema.FromAPIVersionAndKind(apiVersion, kind+"List"))
+		if err := env.Client.List(ctx, &list); err != nil {
+			return err
+		}
+		for _, o := range list.Items {
+			if strings.Contains(o.Name, name) {
+				return fmt.Errorf("left behind: %s %s", kind, o.Name)
 			}
 		}
 		return nil
