@@ -74,9 +74,12 @@ func (j *judge) one(ctx context.Context, o *unstructured.Unstructured) error {
 	return errors.Join(err, j.warnings.take())
 }
 
-// namespace makes a namespace, without which nothing in it can be judged.
+// namespace makes a namespace, without which nothing in it can be judged. It holds pods to the
+// restricted standard, and has the server warn of Deployments whose pods it would refuse.
 func (j *judge) namespace(ctx context.Context, name string) error {
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+		"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted",
+	}}}
 	return client.IgnoreAlreadyExists(j.client.Create(ctx, namespace))
 }
 
