@@ -55,12 +55,7 @@ func endSteps() []step {
 			text: "The token of the pod says that it is good for nearly an hour more. But its pod is no more, and the issuer " +
 				"watches pods: what was bound to it is worth nothing now, wherever it was copied to.",
 			want: "within a second the issuer refuses (HTTP 401 invalid_client, number 20001, because of pod_gone), and says that the token is inactive",
-			do: func(s *story, ctx context.Context) error {
-				if err := s.showKubectl(ctx, "delete", "-n", shop, "pod", "checkout-0"); err != nil {
-					return err
-				}
-				return s.endsAtOnce(ctx, "pod_gone")
-			},
+			do:   (*story).deletePod,
 		},
 		{
 			title: "The next pod goes on",
@@ -129,6 +124,13 @@ func (s *story) endsAtOnce(ctx context.Context, reason string) error {
 		return err
 	}
 	return s.inactiveAtOnce(ctx)
+}
+
+func (s *story) deletePod(ctx context.Context) error {
+	if err := s.showKubectl(ctx, "delete", "-n", shop, "pod", "checkout-0"); err != nil {
+		return err
+	}
+	return s.endsAtOnce(ctx, "pod_gone")
 }
 
 func (s *story) nextPod(ctx context.Context) error {
