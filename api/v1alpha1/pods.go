@@ -50,8 +50,8 @@ const (
 	ConfigMapCA = "lanyard-ca"
 	KeyCA       = "ca.crt"
 	// ConfigMapSidecar, in Lanyard's own namespace, says which images of the sidecar are
-	// Lanyard's, and the audience of its assertions: the parameters of the policy that protects
-	// the mark.
+	// Lanyard's, and the audience of its assertions: what the policy that protects the mark
+	// accepts. The policy has a copy of its own.
 	ConfigMapSidecar = "lanyard-sidecar"
 )
 

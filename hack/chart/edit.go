@@ -74,3 +74,14 @@ var injectCA = regexp.MustCompile(`(?m)^    cert-manager\.io/inject-ca-from: .*\
 func trusted(d document) document {
 	return document(injectCA.ReplaceAllString(string(d), "    {{- include \"lanyard.webhook.injectCA\" . | nindent 4 }}\n"))
 }
+
+var (
+	images   = regexp.MustCompile(`(?m)^(  - name: images\n    expression: "')[^']*'`)
+	audience = regexp.MustCompile(`(?m)^(  - name: audience\n    expression: "')[^']*'`)
+)
+
+// accepting has the mark's policy accept the sidecar's images, and know the issuer, of the release.
+func accepting(d document) document {
+	text := images.ReplaceAllString(string(d), "${1}{{ include \"lanyard.sidecarImages\" . }}'")
+	return document(audience.ReplaceAllString(text, "${1}{{ include \"lanyard.issuerURL\" . }}'"))
+}

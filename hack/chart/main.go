@@ -28,7 +28,7 @@ type part struct {
 var parts = []part{
 	{folder: "crds", from: []string{"config/crd/bases/*.yaml"}, when: ".Values.crds.enabled", edit: []func(document) document{kept}},
 	{folder: "rbac", from: []string{"config/rbac/*.yaml"}, edit: []func(document) document{aggregated}},
-	{folder: "policies", from: []string{"config/policies/*.yaml"}},
+	{folder: "policies", from: []string{"config/policies/*.yaml"}, edit: []func(document) document{accepting}},
 	{folder: "webhook", from: []string{"config/webhook/*.yaml"}, edit: []func(document) document{trusted}},
 	{folder: "client-secrets", from: []string{"config/components/client-secrets/*.yaml"}, when: ".Values.clientSecrets.enabled"},
 }

@@ -28,8 +28,9 @@ func TestHelmTestFetchesAToken(t *testing.T) {
 	}
 }
 
-// The last of all: nothing is left of the installation, but the kinds and what users declared.
-func TestHelmUninstall(t *testing.T) {
+// The last of all: nothing is left of the installation, but the kinds and what users declared, with
+// which it works again once it is back.
+func TestHelmUninstallAndInstallAgain(t *testing.T) {
 	afterAll(t)
 	s := newShop(t)
 	s.declareClient(t)
@@ -66,9 +67,11 @@ func TestHelmUninstall(t *testing.T) {
 	if n := strings.Count(crds, "lanyard.dev"); n < 5 {
 		t.Errorf("%d of the kinds are left, by default all stay:\n%s", n, crds)
 	}
-	if s.kept {
-		if err := s.helmInstall(t.Context()); err != nil {
-			t.Error(err)
-		}
+
+	// And it can come back, with what was declared meanwhile.
+	if err := s.helmInstall(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	s.apply(t, manifest(t, "deployment.yaml"))
+	s.readyPod(t, "checkout")
 }

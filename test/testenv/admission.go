@@ -27,7 +27,7 @@ const (
 
 // What pods are injected with; nobody pulls the image, and nobody answers at the URL.
 const (
-	SidecarImage = "lanyard.example.com/sidecar:v1"
+	SidecarImage = "lanyard"
 	IssuerURL    = "https://lanyard-issuer." + LanyardNamespace + ".svc"
 )
 

@@ -51,3 +51,10 @@ cert-manager.io/inject-ca-from-secret: {{ .Release.Namespace }}/{{ .Values.certi
 cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/lanyard-webhook
 {{- end }}
 {{- end }}
+
+{{- /* Images that sidecars may have. While an upgrade is under way, and after it is taken back, both images are injected. */ -}}
+{{- define "lanyard.sidecarImages" -}}
+{{- $before := lookup "v1" "ConfigMap" .Release.Namespace "lanyard-sidecar" | dig "data" "images" "" }}
+{{- $images := concat (list (include "lanyard.image" .)) (splitList " " $before) | compact | uniq }}
+{{- concat (slice $images 0 (min 3 (len $images))) .Values.injection.extraImages | uniq | join " " }}
+{{- end }}
