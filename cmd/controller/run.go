@@ -62,6 +62,9 @@ func Run(ctx context.Context, o Options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := awaitAPIServer(ctx, config, o.HealthListen, log); err != nil || ctx.Err() != nil {
+		return err
+	}
 	manager, err := newManager(config, o)
 	if err != nil {
 		return err

@@ -20,9 +20,7 @@ func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 	l := s.startLoad(t, 10, tokensOfAMinute...)
 	asking := l.askIssuer(t)
 	assertion := l.assertion(t)
-	_, answer := s.tokenWith(t, assertion)
-	mine, _ := answer["access_token"].(string)
-	orders := s.client(t, "orders", "orders-mtls")
+	checkout, orders := s.client(t, s.namespace, "checkout-mtls"), s.client(t, "orders", "orders-mtls")
 	issuers := s.awaitReplicas(t, "lanyard-issuer", 2)
 	ctx := t.Context()
 	if err := s.node.Stop(ctx, apiServer); err != nil {
@@ -51,6 +49,11 @@ func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 	}
 	all, refused := requestsOf(t, issuers)
 	l.goesOn(t, "without the API server", away)
+	status, answer := s.post(t, checkout, "/oauth2/token", tokenForm(assertion))
+	mine, _ := answer["access_token"].(string)
+	if mine == "" {
+		t.Errorf("without the API server a request for a token is answered %d %v", status, answer)
+	}
 	if status, answer := s.post(t, orders, "/oauth2/introspect", url.Values{"client_id": {"orders/orders"}, "token": {mine}}); answer["active"] != true {
 		t.Errorf("without the API server introspection answers %d %v of a good token", status, answer)
 	}

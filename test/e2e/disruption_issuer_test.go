@@ -25,7 +25,7 @@ func TestNoCallFailsWhileTheIssuerIsRestartedOneReplicaAfterTheOther(t *testing.
 	system().do(t, "rollout", "status", "deployment/lanyard-issuer", "--timeout=2m")
 	after := l.awaitReplicas(t, "lanyard-issuer", 2)
 	for _, old := range before {
-		system().awaitGone(t, old) // it serves on for a while
+		l.awaitEnd(t, old) // it serves on for a while
 	}
 	figure(t, "the issuer's two replicas were replaced within %s", round(time.Since(begun)))
 	if slices.ContainsFunc(after, func(p *corev1.Pod) bool { return p.UID == before[0].UID || p.UID == before[1].UID }) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -53,6 +54,21 @@ func (w *world) awaitReplicas(t *testing.T, deployment string, n int) []*corev1.
 		return nil
 	})
 	return all
+}
+
+// awaitEnd waits until a pod is gone.
+func (w *world) awaitEnd(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	eventually(t, patience, func() error {
+		now, err := w.clientset.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err) || err == nil && now.UID != pod.UID:
+			return nil
+		case err != nil:
+			return err
+		}
+		return fmt.Errorf("%s is still there: %s", pod.Name, statusOf(now))
+	})
 }
 
 // kill ends the process of a container with SIGKILL, as the kernel does when memory is short.
@@ -118,11 +134,7 @@ func (l *load) askIssuer(t *testing.T) *asking {
 	a := &asking{cancel: cancel}
 	t.Cleanup(cancel)
 	with := l.client(t, l.namespace, l.name+"-mtls")
-	form := url.Values{
-		"grant_type": {"client_credentials"}, "resource": {"api://orders"},
-		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-		"client_assertion":      {l.assertion(t)},
-	}.Encode()
+	form := tokenForm(l.assertion(t)).Encode()
 	a.wg.Go(func() {
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
@@ -136,6 +148,15 @@ func (l *load) askIssuer(t *testing.T) *asking {
 		}
 	})
 	return a
+}
+
+// tokenForm asks for a token for the orders API with an assertion.
+func tokenForm(assertion string) url.Values {
+	return url.Values{
+		"grant_type": {"client_credentials"}, "resource": {"api://orders"},
+		"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+		"client_assertion":      {assertion},
+	}
 }
 
 // assertion is the service account token of the load's first pod, which only its sidecar sees.
