@@ -32,5 +32,5 @@ LANYARD_SOAK=1 LANYARD_E2E_STATE=$state go test -tags=e2e -count=1 -timeout=60m 
 	tee "$state/soak.log" || status=1
 echo
 echo "== figures"
-sed -n 's/.*figure: //p' "$state/soak.log"
+sed -n 's/^=== ATTR  [^ ]* figure //p' "$state/soak.log"
 exit "$status"

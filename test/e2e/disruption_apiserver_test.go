@@ -60,10 +60,10 @@ func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 	allThen, refusedThen := requestsOf(t, issuers)
 	figure(t, "without the API server, for %s, the issuer was asked for %.0f tokens, and refused %.0f", round(time.Since(stopped)), allThen-all, refusedThen-refused)
 
+	begun := time.Now()
 	if err := start(); err != nil {
 		t.Fatal(err)
 	}
-	begun := time.Now()
 	eventually(t, patience, func() error { _, err := s.clientset.Discovery().ServerVersion(); return err })
 	figure(t, "the API server answered %s after its start", round(time.Since(begun)))
 	back := time.Now()

@@ -44,7 +44,7 @@ func TestNoCallFailsWhenAReplicaOfTheIssuerIsKilled(t *testing.T) {
 	l.kill(t, victim, "issuer")
 	l.awaitRestart(t, victim)
 	figure(t, "a replica that was killed was ready again after %s", round(time.Since(killed)))
-	pause(t, 10*time.Second)
+	pause(t, 5*time.Second)
 	// What is under way ends with the process, and nobody who asks once is spared that. A sidecar asks again.
 	asking.end(t, "when a replica of the issuer was killed")
 	l.unharmed(t, "when a replica of the issuer was killed")
@@ -57,7 +57,7 @@ func TestCallsGoOnWithoutTheIssuerUntilTokensEndAndAreFreshSoonAfter(t *testing.
 		pods  = 15
 		fresh = 30 * time.Second
 	)
-	away := lasting(75*time.Second, 5*time.Minute)
+	away := lasting(65*time.Second, 5*time.Minute)
 	edits := tokensOfAMinute
 	if soak() {
 		edits = tokensOfThreeMinutes
