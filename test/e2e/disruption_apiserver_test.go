@@ -42,6 +42,8 @@ func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 				t.Error(err)
 			}
 		}
+		system().do(t, "rollout", "restart", "deployment/lanyard-controller")
+		system().do(t, "rollout", "status", "deployment/lanyard-controller", "--timeout=2m")
 	}()
 	stopped := time.Now()
 	if _, err := s.clientset.Discovery().ServerVersion(); err == nil {
