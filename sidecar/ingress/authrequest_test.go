@@ -111,6 +111,15 @@ func TestAnswersProxiesThatAsk(t *testing.T) {
 	}
 }
 
+func TestRefusesPathsThatTheProxyReadsOtherwise(t *testing.T) {
+	h := newHouse(t)
+	for _, uri := range []string{`/healthz%2f"`, "/healthz%2f|", "/healthz%2F^/x"} {
+		if r := h.ask(ingress.Nginx, "GET", uri, "", nil); r.status != http.StatusForbidden {
+			t.Errorf("%s: got %+v", uri, r)
+		}
+	}
+}
+
 func TestRefusesQuestionsWithoutMethodAndPath(t *testing.T) {
 	h := newHouse(t)
 	address := "http://" + h.listen(ingress.NewPlainServer(h.gate.AuthRequest(ingress.AuthConfig{Proxy: ingress.Nginx}), slog.New(slog.DiscardHandler)))

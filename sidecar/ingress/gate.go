@@ -34,8 +34,13 @@ type Gate struct {
 	counts *counts
 }
 
-// maxMethod is how much of a method is logged.
-const maxMethod = 32
+const (
+	// maxMethod is how much of a method is logged.
+	maxMethod = 32
+	// refusedBody is how long whoever is refused may take to send the rest of the body, which the
+	// server reads before the next request: without an end, strangers would keep all connections.
+	refusedBody = 3 * time.Second
+)
 
 // NewGate returns a gate.
 func NewGate(c Config) *Gate {
@@ -55,7 +60,7 @@ type pass func(w http.ResponseWriter, r *http.Request, a admitted)
 // judge answers a request that may not pass, and calls next for one that may. The certificate of
 // the caller is that of r.TLS.
 func (g *Gate) judge(w http.ResponseWriter, r *http.Request, next pass) {
-	path, why := readPath(r.URL.EscapedPath())
+	path, why := readPath(asSent(r.URL))
 	if why != "" {
 		refuse(w, http.StatusBadRequest, "", "invalid_request", "the path of the request is refused: "+why)
 		return
@@ -84,7 +89,9 @@ func (g *Gate) judge(w http.ResponseWriter, r *http.Request, next pass) {
 
 // observe calls serve, and then counts the request and logs it.
 func (g *Gate) observe(w http.ResponseWriter, r *http.Request, by string, serve func(w *recorder)) {
-	rec := &recorder{ResponseWriter: w}
+	rec := &recorder{ResponseWriter: w, refuse: func() {
+		_ = http.NewResponseController(w).SetReadDeadline(g.Now().Add(refusedBody)) // a real connection has one
+	}}
 	g.counts.inFlight.Add(1)
 	defer g.conclude(r, rec, by, g.Now()) // also where the answer breaks off in a panic
 	serve(rec)

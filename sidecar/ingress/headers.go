@@ -32,9 +32,9 @@ func identity(t *verifier.Token) map[string]string {
 // calls, with which certificate, from where, and what was judged. Frameworks read some of the
 // latter instead of the method and path of the request.
 var (
-	forgedPrefixes = []string{"x-lanyard", "x-forwarded-", "x-ssl-client-"}
+	forgedPrefixes = []string{"x-lanyard", "x-forwarded-", "x-ssl-", "ssl-client-", "x-client-cert"}
 	forgedNames    = []string{
-		"client-cert", "client-cert-chain", "forwarded", "x-real-ip",
+		"client-cert", "client-cert-chain", "x-arr-clientcert", "forwarded", "x-real-ip",
 		"x-http-method", "x-http-method-override", "x-method-override", "x-original-method",
 		"x-original-url", "x-original-uri", "x-rewrite-url",
 		"proxy", // becomes the environment's HTTP_PROXY in CGI (CVE-2016-5385)

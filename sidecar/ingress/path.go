@@ -47,6 +47,15 @@ func readPath(escaped string) (path, why string) {
 	return decoded, ""
 }
 
+// asSent is the path in the very bytes that came. EscapedPath would write one anew that has a
+// byte which ought to be encoded, and decode an encoded slash on the way.
+func asSent(u *url.URL) string {
+	if u.RawPath != "" {
+		return u.RawPath
+	}
+	return u.EscapedPath() // which it was
+}
+
 // fold makes paths equal that differ in case alone, also where an app reads them so: each
 // character becomes the least of those that differ from it in case.
 func fold(path string) string {

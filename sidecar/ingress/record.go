@@ -36,7 +36,8 @@ type recorder struct {
 	id       string
 	status   int // of the answer; 0: none was begun
 	admitted *admitted
-	cause    error // for the log
+	cause    error  // for the log
+	refuse   func() // called before an answer to a request that may not pass
 }
 
 // WriteHeader implements http.ResponseWriter. What comes before the answer (1xx) is none, but for
@@ -44,6 +45,9 @@ type recorder struct {
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
 		r.status = status
+		if r.admitted == nil {
+			r.refuse()
+		}
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
