@@ -67,7 +67,7 @@ func decide(pod *corev1.Pod, namespace string, w Wish, k Known) (plan, error) {
 	} else if w.Expose {
 		return plan{}, refuse("the annotation %s is \"true\", and OAuthClient %s has no ClientCertificate: take the annotation away, or create a ClientCertificate", v1alpha1.AnnotationExposeCertificate, p.clientID)
 	}
-	p.warnings = append(p.warnings, unknownWishes(pod)...)
+	p.warnings = append(append(p.warnings, unknownWishes(pod)...), w.idle()...)
 	return p, nil
 }
 

@@ -104,7 +104,7 @@ func TestHandleReadsTheAPIServerBeforeItRefusesOrGuesses(t *testing.T) {
 			cache: holding(t, oauthClient(func(c *v1alpha1.OAuthClient) {
 				c.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: "False", Message: "its namespace is suspended"}}
 			}), issued("checkout", "checkout")),
-			warned: "OAuthClient shop/checkout is not Ready, and the sidecar waits until it is: its namespace is suspended",
+			warned: "OAuthClient shop/checkout is not Ready, and the sidecar waits until it is, and the pod's own containers with it: its namespace is suspended",
 		},
 		"a client whose tokens are bound by DPoP": {
 			pod: pod(), live: unread(t),
@@ -114,6 +114,15 @@ func TestHandleReadsTheAPIServerBeforeItRefusesOrGuesses(t *testing.T) {
 		"an annotation that means nothing": {
 			pod: pod(annotated("lanyard.dev/expose-certificates", "true")), cache: fixed(t), live: unread(t),
 			warned: `the annotation "lanyard.dev/expose-certificates" means nothing on a pod`,
+		},
+		"no configuration": {
+			pod: pod(annotated(v1alpha1.AnnotationConfig, "")), cache: fixed(t), live: unread(t),
+			warned: "the annotation lanyard.dev/config lists no API, so the sidecar gets no tokens",
+		},
+		"an upstream that nothing verifies": {
+			pod:   pod(annotated(v1alpha1.AnnotationConfig, "upstreams: [{port: 9470, url: https://orders.orders.svc:8443, resource: api://orders}]")),
+			cache: fixed(t), live: unread(t),
+			warned: "the annotation lanyard.dev/config: upstreams[0] has no caConfigMap, and Lanyard's image has no roots of its own: calls of orders.orders.svc:8443 fail",
 		},
 		"a pod that only its owner can mend": {
 			pod: pod(func(p *corev1.Pod) { p.Spec.HostNetwork = true }), cache: unread(t), live: unread(t),
@@ -126,6 +135,9 @@ func TestHandleReadsTheAPIServerBeforeItRefusesOrGuesses(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			if _, ok := test.pod.Annotations[v1alpha1.AnnotationConfig]; !ok {
+				test.pod.Annotations[v1alpha1.AnnotationConfig] = "resources: [{name: orders, identifier: api://orders}]"
+			}
 			got := handled(t, &handler{installation: installed, cache: test.cache, live: test.live}, test.pod)
 			switch {
 			case test.refused != "" && (got.Allowed || got.Result.Code != http.StatusForbidden || !strings.Contains(got.Result.Message, test.refused)):

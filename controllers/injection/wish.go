@@ -119,6 +119,21 @@ func unknownWishes(pod *corev1.Pod) []string {
 	return warnings
 }
 
+// idle warns of settings with which a sidecar runs, and the app gets nowhere.
+func (w Wish) idle() []string {
+	if len(w.Settings.Resources) == 0 {
+		return []string{fmt.Sprintf("the annotation %s lists no API, so the sidecar gets no tokens: write for example resources: [{name: orders, identifier: api://orders}]", v1alpha1.AnnotationConfig)}
+	}
+	var warnings []string
+	for i, u := range w.Settings.Upstreams {
+		if u.CAConfigMap == "" {
+			warnings = append(warnings, fmt.Sprintf("the annotation %s: upstreams[%d] has no caConfigMap, and Lanyard's image has no roots of its own: calls of %s fail, unless the image is another; name the ConfigMap whose ca.crt verifies it",
+				v1alpha1.AnnotationConfig, i, u.URL.Host))
+		}
+	}
+	return warnings
+}
+
 // shown writes a value that may be as long as a request can be.
 func shown(value string) string {
 	const most = 100

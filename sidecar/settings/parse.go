@@ -1,9 +1,11 @@
 package settings
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -44,7 +46,7 @@ func Parse(text []byte) (Settings, error) {
 	}
 	var d document
 	if err := yaml.UnmarshalStrict(text, &d); err != nil {
-		return Settings{}, fmt.Errorf("the configuration is no YAML with the lists resources and upstreams: %w", cause(err))
+		return Settings{}, unreadable(err)
 	}
 	var s Settings
 	for i, r := range d.Resources {
@@ -66,12 +68,34 @@ func Parse(text []byte) (Settings, error) {
 	return s, nil
 }
 
-// cause is the innermost error: those around it repeat how YAML becomes JSON.
-func cause(err error) error {
-	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+// unreadable says what is wrong with the YAML, in words of YAML.
+func unreadable(err error) error {
+	const what = "the configuration is no YAML with the lists resources and upstreams"
+	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && mistyped.Field != "" {
+		return fmt.Errorf("%s: %s is not %s", what, mistyped.Field, kindOf(mistyped.Type))
+	}
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) { // those around it repeat how YAML becomes JSON
 		err = next
 	}
-	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	if strings.HasPrefix(text, "unknown field") {
+		text += "; resources have name and identifier, upstreams have port, url, resource and caConfigMap"
+	}
+	return fmt.Errorf("%s: %s", what, text)
+}
+
+// kindOf says how a field is written.
+func kindOf(field reflect.Type) string {
+	switch field.Kind() {
+	case reflect.Slice:
+		return "a list: begin each entry with -"
+	case reflect.Int:
+		return "a number: write it without quotes"
+	case reflect.String:
+		return "a text: write it in quotes"
+	default:
+		return "an entry with fields, such as {name: orders, identifier: api://orders}"
+	}
 }
 
 func (s *Settings) addResource(r Resource) error {
@@ -96,6 +120,9 @@ func (s *Settings) addResource(r Resource) error {
 func checkIdentifier(id string) error {
 	if len(id) < 3 || len(id) > 512 || !identifier.MatchString(id) {
 		return fmt.Errorf("%.80q is no resource's identifier: write spec.identifier of the ProtectedResource, for example api://orders", id)
+	}
+	if bare, ok := strings.CutSuffix(id, "/.default"); ok {
+		return fmt.Errorf("%.80q is a scope: write the identifier alone, %.80s", id, bare)
 	}
 	return nil
 }
