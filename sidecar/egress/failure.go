@@ -2,8 +2,10 @@ package egress
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"net/http"
@@ -32,6 +34,7 @@ func (u *upstream) fail(seen *observation) func(http.ResponseWriter, *http.Reque
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
+		err = u.explain(err)
 		status, body, result := describe(err, u.URL.Host)
 		seen.result = result
 		if u.sayable(body.Error) {
@@ -54,6 +57,18 @@ func (u *upstream) sayable(reason string) bool {
 	}
 	u.said[reason] = now
 	return true
+}
+
+// explain adds what to change where the upstream's certificate is of nobody that is known.
+func (u *upstream) explain(err error) error {
+	switch {
+	case !errors.As(err, new(x509.UnknownAuthorityError)):
+		return err
+	case u.CAConfigMap == "":
+		return fmt.Errorf("%w; the upstream has no caConfigMap: name there the ConfigMap whose ca.crt has the root", err)
+	default:
+		return fmt.Errorf("%w; the key ca.crt of ConfigMap %s, the upstream's caConfigMap, lacks the root", err, u.CAConfigMap)
+	}
 }
 
 // describe says what an error means to the app, for an upstream of that host.

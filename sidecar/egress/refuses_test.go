@@ -114,7 +114,7 @@ func TestSaysWhyACallFailed(t *testing.T) {
 			h.source.err = &tokens.Unavailable{Resource: resource, Cause: context.DeadlineExceeded}
 		}, 504, []string{"token_unavailable"}, "no_token"},
 		"nobody listens":               {func(h *house) { h.serve2(free(h.t)) }, 502, []string{"upstream_unreachable", "refused"}, "unreachable"},
-		"signed by somebody else":      {func(h *house) { h.trust(leaf(h.t, newCertificate(h.t, "another CA"))) }, 502, []string{"upstream_unreachable", "certificate"}, "unreachable"},
+		"signed by somebody else":      {func(h *house) { h.trust(leaf(h.t, newCertificate(h.t, "another CA"))) }, 502, []string{"upstream_unreachable", "the key ca.crt of ConfigMap orders-ca, the upstream's caConfigMap, lacks the root"}, "unreachable"},
 		"the roots are not there":      {func(h *house) { h.trust() }, 502, []string{"upstream_unreachable", "ca.crt has no certificate"}, "unreachable"},
 		"the certificate is another's": {func(h *house) { h.serve2(strings.Replace(h.upstream.URL, "127.0.0.1", "localhost", 1)) }, 502, []string{"upstream_unreachable", "localhost"}, "unreachable"},
 	} {

@@ -139,6 +139,7 @@ func TestAnswersThatBringNoToken(t *testing.T) {
 		says    string
 	}{
 		"a refusal":                 {401, identity, true, "number 20001: invalid_client: the client could not be authenticated (trace id t-1)"},
+		"a client of DPoP":          {400, `{"error":"invalid_request","error_description":"send a DPoP proof","error_codes":[40008]}`, true, "send a DPoP proof; the sidecar makes no DPoP proofs: the client's spec.tokenBinding has to be MTLS or None"},
 		"a refusal with line feeds": {400, `{"error":"invalid_scope","error_description":"a\nb"}`, true, "invalid_scope: a?b"},
 		"too many requests":         {429, `{"error":"slow_down","error_description":"too many"}`, false, "slow_down: too many"},
 		"starting":                  {503, `{"error":"temporarily_unavailable"}`, false, "temporarily_unavailable"},

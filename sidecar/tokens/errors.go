@@ -28,6 +28,9 @@ func (e *Refused) Error() string {
 		fmt.Fprintf(&b, " with number %d", e.Number)
 	}
 	fmt.Fprintf(&b, ": %s: %s", e.Code, e.Description)
+	if e.Number == oauth.ErrDPoPRequired {
+		b.WriteString("; the sidecar makes no DPoP proofs: the client's spec.tokenBinding has to be MTLS or None")
+	}
 	if e.TraceID != "" {
 		fmt.Fprintf(&b, " (trace id %s)", e.TraceID)
 	}

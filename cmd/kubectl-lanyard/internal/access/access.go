@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/cmd/kubectl-lanyard/internal/cli"
 )
 
@@ -200,7 +201,7 @@ func (a *Issuer) explain(err error) error {
 	switch {
 	case errors.As(err, &unknown):
 		e.Found = fmt.Sprintf("the certificate of the issuer %s is of an authority that is not known here", a.URL)
-		e.Hint = fmt.Sprintf("Give its CA with --issuer-ca FILE or LANYARD_CA; whoever administers Lanyard has it: kubectl -n %s get secret lanyard-ca -o jsonpath='{.data.tls\\.crt}' | base64 -d", a.namespace)
+		e.Hint = fmt.Sprintf("Give its CA with --issuer-ca FILE or LANYARD_CA; it stands in each namespace with clients, and in Lanyard's: kubectl -n %s get configmap %s -o jsonpath='{.data.ca\\.crt}'", a.namespace, v1alpha1.ConfigMapCA)
 	case errors.As(err, &host):
 		e.Hint = "Something else answers there. Give the URL that the certificate is for with --issuer, and the address with --connect-to HOST:PORT."
 	case a.connectTo != "":

@@ -79,8 +79,7 @@ func NewPending(s *cli.Session) *cobra.Command {
 			}
 			report := reportPending(roles)
 			if len(report.Pending) == 0 && (output.Format == "" || output.Wide()) {
-				fmt.Fprintln(s.Err, "Nobody waits for a decision.")
-				return nil
+				return nobody(s, all)
 			}
 			return s.Print(output, report, func(w io.Writer) error { return writePending(w, report, output.Wide()) })
 		},
@@ -88,6 +87,20 @@ func NewPending(s *cli.Session) *cobra.Command {
 	output.AddFlag(c)
 	c.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the requests for roles of all namespaces")
 	return c
+}
+
+// nobody says where nobody waits: who left out -n would else take it for everywhere.
+func nobody(s *cli.Session, all bool) error {
+	if all {
+		_, err := fmt.Fprintln(s.Err, "Nobody waits for a decision, in no namespace.")
+		return err
+	}
+	namespace, err := s.Namespace()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Err, "Nobody waits for a decision in namespace %s; -A looks in all.\n", namespace)
+	return err
 }
 
 func writePending(w io.Writer, r pendingReport, wide bool) error {
