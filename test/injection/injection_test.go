@@ -90,6 +90,7 @@ func TestInjectsBeforeTheClientIsThere(t *testing.T) {
 	// A moment later all of it is known, however far behind the controller's cache is.
 	create(t, env.Client, oauthClient(ns, "checkout"), issued(ns, "checkout"))
 	p := pod(ns)
+	p.Annotations[v1alpha1.AnnotationConfig] = "resources: [{name: orders, identifier: api://orders}]"
 	if says := warned(t, p); says != "" {
 		t.Errorf("warned of %q", says)
 	}
