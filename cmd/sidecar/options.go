@@ -45,7 +45,6 @@ const usage = `lanyard-sidecar holds access tokens for the pod, or the machine, 
 
   lanyard-sidecar [flags]     run until SIGTERM
   lanyard-sidecar started     exit with 0 once every listed resource has a token, else say why not
-  lanyard-sidecar ingress     stand before an API and verify its callers' tokens; it has its own --help
   lanyard-sidecar ingress     stand before an API and verify its callers' tokens (see ingress --help)
 
 In a pod the injector writes the flags. Outside Kubernetes, as a client with a certificate:

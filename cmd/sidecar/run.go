@@ -31,8 +31,8 @@ const (
 	// shutdownTimeout is how long requests that are being served may take to end. The app
 	// has ended before: a sidecar is stopped after it.
 	shutdownTimeout = 5 * time.Second
-	// maxConnections on each of the two ports: a program beside this one that opens too many
-	// waits, and the sidecar stays small.
+	// maxConnections on each of the two ports, so that the sidecar stays small: a program beside
+	// this one that opens too many waits, and on the plain port is turned away, as strangers are.
 	maxConnections = 256
 )
 
@@ -202,7 +202,7 @@ func (s *sidecar) serve(ctx context.Context) error {
 	defer cancel()
 	failed := make(chan error, 3)
 	go func() { failed <- s.public.Serve(netutil.LimitListener(public, maxConnections)) }()
-	go func() { failed <- s.ops.Serve(netutil.LimitListener(plain, maxConnections)) }()
+	go func() { failed <- s.ops.Serve(newSeats(plain, maxConnections)) }()
 	proxies := make(chan struct{})
 	go func() {
 		defer close(proxies)
