@@ -19,7 +19,7 @@ var renewedEveryMinute = []string{"    secretName: checkout-mtls", "    secretNa
 // switches both together.
 func TestNoCallFailsWhileTheCertificateIsRenewedEveryMinute(t *testing.T) {
 	beside(t)
-	while := lasting(150*time.Second, 10*time.Minute)
+	while := lasting(160*time.Second, 10*time.Minute)
 	s := newShop(t)
 	l := s.startLoad(t, 1, renewedEveryMinute...)
 	// Beside it an app that speaks mutual TLS itself, with what it finds in its directory at each call.
