@@ -37,8 +37,14 @@ func section() map[string]any {
 	return map[string]any{"type": "object", "additionalProperties": false, "properties": map[string]any{}}
 }
 
+// plain is a text that means itself wherever templates write it in YAML, also without quotes.
+const plain = `^[^\s"',\\{}\[\]]*$`
+
 func (v value) schemaOf() map[string]any {
 	out := map[string]any{"type": v.kind(), "description": v.doc}
+	if v.kind() == "string" && v.schema["enum"] == nil {
+		out["pattern"] = plain
+	}
 	maps.Copy(out, v.schema)
 	return out
 }
