@@ -35,15 +35,10 @@ func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 		return s.node.Start(ctx, apiServer)
 	}
 	defer func() {
-		// Those that watch the API server look for it again after up to a minute. The tests after this one
-		// need not wait for that.
-		for _, name := range []string{"kube-controller-manager", "kube-scheduler", "certmanager-controllers"} {
-			if err := errors.Join(start(), s.node.Stop(ctx, name), s.node.Start(ctx, name)); err != nil {
-				t.Error(err)
-			}
+		if err := start(); err != nil {
+			t.Error(err)
 		}
-		system().do(t, "rollout", "restart", "deployment/lanyard-controller")
-		system().do(t, "rollout", "status", "deployment/lanyard-controller", "--timeout=2m")
+		s.watchAgain(t)
 	}()
 	stopped := time.Now()
 	if _, err := s.clientset.Discovery().ServerVersion(); err == nil {
@@ -86,4 +81,17 @@ func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 		return nil
 	})
 	figure(t, "and a suspension was in force %s after it was declared", round(time.Since(back)))
+}
+
+// watchAgain restarts those that watch the API server, which look for it again after up to a minute:
+// the tests after this one need not wait for that.
+func (s *shop) watchAgain(t *testing.T) {
+	t.Helper()
+	for _, name := range []string{"kube-controller-manager", "kube-scheduler", "certmanager-controllers"} {
+		if err := errors.Join(s.node.Stop(t.Context(), name), s.node.Start(t.Context(), name)); err != nil {
+			t.Error(err)
+		}
+	}
+	system().do(t, "rollout", "restart", "deployment/lanyard-controller")
+	system().do(t, "rollout", "status", "deployment/lanyard-controller", "--timeout=2m")
 }
