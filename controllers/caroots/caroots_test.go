@@ -185,6 +185,8 @@ func TestEachNamespaceWithAClientHasTheRoots(t *testing.T) {
 	w.holds(shop, second, first)
 	env.Kubectl(t, "-n", shop, "patch", "configmap", "lanyard-ca", "--type=merge", "-p", `{"data":{"ca.crt":""},"immutable":true}`)
 	w.holds(shop, second, first)
+	env.Kubectl(t, "-n", shop, "patch", "configmap", "lanyard-ca", "--type=merge", "-p", `{"data":null,"binaryData":{"ca.crt":"AAAA"}}`)
+	w.holds(shop, second, first)
 
 	// A file that cannot be read changes nothing.
 	w.write("nothing")

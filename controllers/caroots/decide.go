@@ -33,7 +33,7 @@ const (
 	nothing action = iota + 1
 	// apply: it is not there, or holds something else.
 	apply
-	// remove: no client is left that needs it, or it was made immutable.
+	// remove: no client is left that needs it, or nothing can be written into it.
 	remove
 	// leave: it is somebody else's, and stands where ours should.
 	leave
@@ -74,11 +74,18 @@ func decide(o observation, own bool, now time.Time) decision {
 	case d.text == "":
 	case !holds(o.held, own, d.text):
 		d.action = apply
-		if o.held.Immutable != nil && *o.held.Immutable {
+		if stuck(o.held) {
 			d.action = remove // and make it again
 		}
 	}
 	return d
+}
+
+// stuck says whether the API server would refuse to write the roots into a ConfigMap: it was
+// made immutable, or has the key as bytes, besides which there can be no text.
+func stuck(held *corev1.ConfigMap) bool {
+	_, bytes := held.BinaryData[v1alpha1.KeyCA]
+	return bytes || held.Immutable != nil && *held.Immutable
 }
 
 func holds(held *corev1.ConfigMap, own bool, text string) bool {

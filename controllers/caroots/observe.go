@@ -78,7 +78,12 @@ func digested(own string) func(any) (any, error) {
 		if !ok {
 			return nil, fmt.Errorf("a %T among ConfigMaps", object)
 		}
-		held.ManagedFields, held.Annotations, held.BinaryData = nil, nil, nil
+		held.ManagedFields, held.Annotations = nil, nil
+		if _, ok := held.BinaryData[v1alpha1.KeyCA]; ok {
+			held.BinaryData = map[string][]byte{v1alpha1.KeyCA: nil} // that it is there
+		} else {
+			held.BinaryData = nil
+		}
 		if text, ok := held.Data[v1alpha1.KeyCA]; ok && held.Namespace != own {
 			held.Data = map[string]string{v1alpha1.KeyCA: digest(text)}
 		} else if !ok {
