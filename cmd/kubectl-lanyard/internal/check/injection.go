@@ -10,11 +10,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 )
+
+// policyMark is the policy that says which images are the sidecar's, as text of its own.
+const policyMark = "lanyard-mark"
 
 // injection looks at what pods need that ask for the sidecar.
 func (p *probe) injection() section {
@@ -36,7 +40,29 @@ func (p *probe) images(ctx context.Context) Result {
 	if r, done := unseen(err, "ConfigMaps of namespace "+p.lanyard); done {
 		return r
 	}
-	return judgeImages(&parameters, p.where.URL, p.where.Guessed)
+	policy := &unstructured.Unstructured{Object: object{"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy"}}
+	if err := p.Get(ctx, types.NamespacedName{Name: policyMark}, policy); err != nil { // that it is not there is said above
+		return judgeImages(&parameters, p.where.URL, p.where.Guessed)
+	}
+	return worst(judgeImages(&parameters, p.where.URL, p.where.Guessed), judgeLists(policy.Object, &parameters))
+}
+
+// judgeLists compares what the policy lanyard-mark accepts with the ConfigMap that says it to
+// people.
+func judgeLists(policy object, parameters *corev1.ConfigMap) Result {
+	const hint = "Write the same into both, or install both anew: the policy refuses the pods of every other image and issuer."
+	variables, _, _ := unstructured.NestedSlice(policy, "spec", "variables")
+	for _, v := range variables {
+		v, _ := v.(object)
+		name, _ := v["name"].(string)
+		want, known := parameters.Data[name]
+		expression, _ := v["expression"].(string)
+		parts := strings.SplitN(expression, "'", 3) // 'one two'.split(' ')
+		if known && len(parts) == 3 && !slices.Equal(strings.Fields(parts[1]), strings.Fields(want)) {
+			return fail(hint, "the policy %s has %q in its variable %s, and ConfigMap %s/%s says %q", policyMark, parts[1], name, parameters.Namespace, parameters.Name, want)
+		}
+	}
+	return ok("the policy and ConfigMap %s/%s agree", parameters.Namespace, parameters.Name)
 }
 
 func judgeImages(parameters *corev1.ConfigMap, issuer string, guessed bool) Result {

@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -51,6 +52,9 @@ func TestJudgements(t *testing.T) {
 	parameters := func(images, audience string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "lanyard-system", Name: "lanyard-sidecar"}, Data: map[string]string{"images": images, "audience": audience}}
 	}
+	mark := func(images, audience string) object {
+		return object{"spec": object{"variables": []any{object{"name": "images", "expression": images}, object{"name": "audience", "expression": audience}}}}
+	}
 	roots := func(pem string, labels map[string]string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "lanyard-ca", Labels: labels}, Data: map[string]string{"ca.crt": pem}}
 	}
@@ -66,6 +70,9 @@ func TestJudgements(t *testing.T) {
 		"no image of the sidecar":              {judgeImages(parameters(" ", issuerURL), issuerURL, false), Fail, "names no image"},
 		"another issuer's pods":                {judgeImages(parameters("lanyard:1", "https://other"), issuerURL, false), Warn, "the issuer https://other"},
 		"an issuer that was guessed":           {judgeImages(parameters("lanyard:1", "https://other"), issuerURL, true), OK, "lanyard:1"},
+		"a policy that accepts the same":       {judgeLists(mark("'lanyard:1 lanyard:2'.split(' ')", "'"+issuerURL+"'"), parameters("lanyard:1 lanyard:2", issuerURL)), OK, "agree"},
+		"a policy that accepts another image":  {judgeLists(mark("'lanyard:1'.split(' ')", "'"+issuerURL+"'"), parameters("lanyard:2", issuerURL)), Fail, `has "lanyard:1" in its variable images, and ConfigMap lanyard-system/lanyard-sidecar says "lanyard:2"`},
+		"a policy of another issuer":           {judgeLists(mark("'lanyard:1'.split(' ')", "'https://other'"), parameters("lanyard:1", issuerURL)), Fail, `"https://other" in its variable audience`},
 		"no roots, and no client":              {judgeNoRoots(0, "shop"), OK, "none are needed"},
 		"no roots, and clients":                {judgeNoRoots(2, "shop"), Warn, "there is no ConfigMap shop/lanyard-ca"},
 		"roots that are none":                  {judgeRoots(roots("x", ours), noon), Fail, "no certificate that is valid now"},
@@ -173,6 +180,32 @@ func TestManifestsOfThisVersion(t *testing.T) {
 					t.Errorf("%s: an object without kind or name: %v", pattern, o)
 				}
 			}
+		}
+	}
+}
+
+// The images and the issuer of an installation are no other version.
+func TestAnInstallationHasImagesOfItsOwn(t *testing.T) {
+	manifest := func() object {
+		files, err := manifests("policies/mark.yaml", "lanyard-system")
+		if err != nil || len(files) != 1 || nameOf(files[0][0]) != policyMark {
+			t.Fatalf("%v, %v", files, err)
+		}
+		return files[0][0]
+	}
+	for name, differs := range map[string]string{"images": "", "audience": "", "volumes": "spec.variables[5].expression"} {
+		installed := manifest()
+		variables, _, _ := unstructured.NestedSlice(installed, "spec", "variables")
+		for _, v := range variables {
+			if v := v.(object); v["name"] == name {
+				v["expression"] = "'registry.example/lanyard:1'.split(' ')"
+			}
+		}
+		if err := unstructured.SetNestedSlice(installed, variables, "spec", "variables"); err != nil {
+			t.Fatal(err)
+		}
+		if path := missing(withoutLists(manifest())["spec"], installed["spec"], "spec"); path != differs {
+			t.Errorf("with other %s: %q differs, want %q", name, path, differs)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
@@ -87,7 +88,7 @@ func (p *probe) compare(ctx context.Context, want object, hint string, judge fun
 		return unclear(err)
 	}
 	result := judge(got, p.now())
-	if path := missing(want["spec"], got["spec"], "spec"); path != "" {
+	if path := missing(withoutLists(want)["spec"], got["spec"], "spec"); path != "" {
 		result = worst(result, otherVersion(what, path))
 	}
 	if path := missing(webhooksOf(want), webhooksOf(got), "webhooks"); path != "" {
@@ -151,6 +152,23 @@ func webhooksOf(o object) any {
 		}
 	}
 	return all
+}
+
+// withoutLists is a manifest without the variables of lanyard-mark that each installation
+// writes itself: its images and its issuer. judgeLists looks at them.
+func withoutLists(o object) object {
+	variables, _, _ := unstructured.NestedSlice(o, "spec", "variables")
+	if nameOf(o) != policyMark || len(variables) == 0 {
+		return o
+	}
+	for _, v := range variables {
+		if v, ok := v.(object); ok && (v["name"] == "images" || v["name"] == "audience") {
+			delete(v, "expression")
+		}
+	}
+	o = runtime.DeepCopyJSON(o)
+	_ = unstructured.SetNestedSlice(o, variables, "spec", "variables") // it was there
+	return o
 }
 
 // plain is o as JSON is decoded, with all numbers of one type.
