@@ -159,6 +159,25 @@ func (p *pod) run(t *testing.T, args ...string) {
 		"--config=" + config, "--directory=" + p.directory(), "--listen=" + listen, "--metrics-listen=" + ops,
 	}, args...)...)
 	p.sidecar.start(t)
+	t.Cleanup(func() { p.keptToItself(t, p.sidecar.log) })
+}
+
+// keptToItself checks, whatever happened in the test, that the log has nothing of what the
+// sidecar was given.
+func (p *pod) keptToItself(t *testing.T, log *lines) {
+	t.Helper()
+	for _, file := range []string{"assertion", "tls.key"} {
+		secret, err := os.ReadFile(filepath.Join(p.volume, file))
+		if err != nil {
+			continue // this one was given none
+		}
+		for line := range strings.Lines(string(secret)) {
+			line = strings.TrimSpace(line)
+			if part := line[max(0, len(line)-40):]; len(part) == 40 && !strings.Contains(part, "-----") && strings.Contains(log.text(), part) {
+				t.Errorf("the log holds a part of %s", file)
+			}
+		}
+	}
 }
 
 func (p *pod) assertion() string { return "--assertion-file=" + filepath.Join(p.volume, "assertion") }
