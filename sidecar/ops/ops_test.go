@@ -32,9 +32,13 @@ func (source) CertificateState() tokens.CertificateState {
 	return tokens.CertificateState{Current: &tls.Certificate{Leaf: &x509.Certificate{NotAfter: time.Unix(2000, 0)}}, Switches: 4}
 }
 
-func get(h http.Handler, path string) (int, string) {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+// get asks as a process of the pod does.
+func get(h http.Handler, path string) (int, string) { return getFrom(h, "127.0.0.1:40000", path) }
+
+func getFrom(h http.Handler, peer, path string) (int, string) {
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, http.NoBody)
+	r.RemoteAddr = peer
+	h.ServeHTTP(w, r)
 	text, _ := io.ReadAll(w.Result().Body)
 	return w.Code, string(text)
 }
@@ -86,5 +90,19 @@ func TestStartedSaysWhyNot(t *testing.T) {
 	}
 	if status, _ := get(h, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz: %d", status)
+	}
+}
+
+func TestRefusesToTellStrangersWhyThePodWaits(t *testing.T) {
+	h := ops.New(ops.Config{Started: func() error { return errors.New("the issuer refused the client") }})
+	for peer, said := range map[string]string{
+		"10.0.0.7:40000":         "not started; the pod's log says why\n",
+		"[2001:db8::7]:40000":    "not started; the pod's log says why\n",
+		"[::1]:40000":            "the issuer refused the client\n",
+		"[::ffff:127.0.0.1]:999": "the issuer refused the client\n",
+	} {
+		if status, text := getFrom(h, peer, "/startedz"); status != http.StatusServiceUnavailable || text != said {
+			t.Errorf("%s is told %d %q, want %q", peer, status, text, said)
+		}
 	}
 }
