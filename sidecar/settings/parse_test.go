@@ -77,7 +77,7 @@ func TestRefusesSettings(t *testing.T) {
 		"a text in place of an entry":       {"resources: [api://a]", "resources is not an entry with fields"},
 		"a port in quotes":                  {upstream(`"9470"`, "https://orders", ""), "upstreams.port is not a number: write it without quotes"},
 		"a list in place of a text":         {resource("[a]", "api://a"), "resources.name is not a text: write it in quotes"},
-		"a field of another name":   {"resources: [{name: a, id: api://a}]", `unknown field "id"; resources have name and identifier, upstreams`},
+		"a field of another name":           {"resources: [{name: a, id: api://a}]", `unknown field "id"; resources have name and identifier, upstreams`},
 		"an identifier with a space":        {resource("a", "'api://a b'"), "is no resource's identifier"},
 		"a token in the clear":              {upstream("9470", "http://orders", ""), "no https address"},
 		"a url without a host":              {upstream("9470", "https:///x", ""), "no https address"},
