@@ -206,6 +206,24 @@ func TestEachNamespaceWithAClientHasTheRoots(t *testing.T) {
 	w.holds(own, second)
 }
 
+func TestANamespaceWithAnAPIHasTheRootsToo(t *testing.T) {
+	root := newRoot(t, "root", time.Hour, 24*time.Hour)
+	w := newWorld(t, root)
+	ns := env.Namespace(t, nil, nil).Name
+	orders := &v1alpha1.ProtectedResource{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "orders"},
+		Spec:       v1alpha1.ProtectedResourceSpec{Identifier: "api://" + ns},
+	}
+	if err := env.Client.Create(t.Context(), orders); err != nil {
+		t.Fatal(err)
+	}
+	w.holds(ns, root)
+	if err := env.Client.Delete(t.Context(), orders); err != nil {
+		t.Fatal(err)
+	}
+	w.gone(ns)
+}
+
 func TestAnExpiredRootIsDropped(t *testing.T) {
 	old, current := newRoot(t, "old", 23*time.Hour, 24*time.Hour), newRoot(t, "current", time.Hour, 48*time.Hour)
 	w := newWorld(t, old)

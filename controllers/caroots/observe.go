@@ -3,7 +3,9 @@ package caroots
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,7 +17,7 @@ import (
 
 // observation is all that the decision on one namespace takes.
 type observation struct {
-	// needed: the namespace holds an OAuthClient, or is Lanyard's own.
+	// needed: the namespace holds an OAuthClient or a ProtectedResource, or is Lanyard's own.
 	needed bool
 	// held is the ConfigMap that is there; nil: there is none.
 	held *corev1.ConfigMap
@@ -50,16 +52,14 @@ func (r *reconciler) needed(ctx context.Context, namespace string) (bool, error)
 	if namespace == r.namespace {
 		return true, nil
 	}
-	var list v1alpha1.OAuthClientList
-	if err := r.reader.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+	var clients v1alpha1.OAuthClientList
+	var resources v1alpha1.ProtectedResourceList
+	in := []client.ListOption{client.InNamespace(namespace), client.UnsafeDisableDeepCopy}
+	if err := errors.Join(r.reader.List(ctx, &clients, in...), r.reader.List(ctx, &resources, in...)); err != nil {
 		return false, err
 	}
-	for i := range list.Items {
-		if !rules.Gone(&list.Items[i]) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return slices.ContainsFunc(clients.Items, func(c v1alpha1.OAuthClient) bool { return !rules.Gone(&c) }) ||
+		slices.ContainsFunc(resources.Items, func(p v1alpha1.ProtectedResource) bool { return !rules.Gone(&p) }), nil
 }
 
 func (r *reconciler) get(ctx context.Context, namespace string) (*corev1.ConfigMap, error) {

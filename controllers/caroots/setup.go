@@ -2,6 +2,7 @@ package caroots
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -48,7 +49,7 @@ const workers = 2
 // other ConfigMap can be made with these permissions.
 //
 // +kubebuilder:rbac:groups="",resources=configmaps,resourceNames=lanyard-ca,verbs=create;list;watch;patch;delete
-// +kubebuilder:rbac:groups=lanyard.dev,resources=oauthclients,verbs=get;list;watch
+// +kubebuilder:rbac:groups=lanyard.dev,resources=oauthclients;protectedresources,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // SetupWithManager adds the controller to the manager. It runs on the leader only.
@@ -80,6 +81,7 @@ func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 		Named("caroots").
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Watches(&v1alpha1.OAuthClient{}, index.Handler(itsNamespace), builder.WithPredicates(comesOrGoes())).
+		Watches(&v1alpha1.ProtectedResource{}, index.Handler(itsNamespace), builder.WithPredicates(comesOrGoes())).
 		WatchesRawSource(source.Kind[client.Object](configMaps, &corev1.ConfigMap{}, index.Handler(r.followers))).
 		WatchesRawSource(r.files(every)).
 		Complete(r)
@@ -118,18 +120,23 @@ func (r *reconciler) followers(ctx context.Context, o client.Object) (index.Keys
 	return itsNamespace(ctx, o)
 }
 
-// everybody is Lanyard's own namespace and each that holds a client.
+// everybody is Lanyard's own namespace and each that holds a client or an API: the sidecar
+// asks the issuer for tokens, and whoever verifies them asks it for its keys.
 func (r *reconciler) everybody(ctx context.Context) (index.Keys, error) {
 	keys := index.Keys{in(r.namespace): {}}
-	var list v1alpha1.OAuthClientList
-	err := r.reader.List(ctx, &list, client.UnsafeDisableDeepCopy)
-	for i := range list.Items {
-		keys[in(list.Items[i].Namespace)] = struct{}{}
+	var clients v1alpha1.OAuthClientList
+	var resources v1alpha1.ProtectedResourceList
+	err := errors.Join(r.reader.List(ctx, &clients, client.UnsafeDisableDeepCopy), r.reader.List(ctx, &resources, client.UnsafeDisableDeepCopy))
+	for i := range clients.Items {
+		keys[in(clients.Items[i].Namespace)] = struct{}{}
+	}
+	for i := range resources.Items {
+		keys[in(resources.Items[i].Namespace)] = struct{}{}
 	}
 	return keys, err
 }
 
-// comesOrGoes lets through clients that come, and those that go: what they declare is
+// comesOrGoes lets through clients and APIs that come, and those that go: what they declare is
 // no matter here.
 func comesOrGoes() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
@@ -146,7 +153,7 @@ func (r *reconciler) files(every time.Duration) source.Source {
 		go r.file.watch(ctx, every, func() {
 			all, err := r.everybody(ctx)
 			if err != nil {
-				logf.FromContext(ctx).Error(err, "cannot tell which namespaces hold clients") // the manager stops
+				logf.FromContext(ctx).Error(err, "cannot tell which namespaces hold clients or APIs") // the manager stops
 			}
 			for key := range all {
 				q.Add(reconcile.Request{NamespacedName: key})

@@ -58,12 +58,19 @@ func (s *Source) CertificateState() CertificateState {
 }
 
 // Missing says for which resource there is no valid token, and why; nil if each has one.
+// It holds no trace id, which is another each time: the startup probe's events could not be
+// counted together. The log has it.
 func (s *Source) Missing() error {
 	now := s.cfg.Now()
 	for _, state := range s.States() {
 		switch {
 		case state.Token.validAt(now):
 		case state.Failure != nil:
+			if refused, ok := errors.AsType[*Refused](state.Failure); ok {
+				same := *refused
+				same.TraceID = ""
+				return &same
+			}
 			return state.Failure
 		default:
 			return &Unavailable{Resource: state.Resource}

@@ -128,6 +128,14 @@ func TestRefusesPodsThatCanNeverWork(t *testing.T) {
 	}
 }
 
+func TestRefusesALabelThatNobodyWouldHear(t *testing.T) {
+	ns := namespace(t)
+	for _, value := range []string{"True", "yes", "1", ""} {
+		p := pod(ns, func(p *corev1.Pod) { p.Labels[v1alpha1.LabelInject] = value })
+		refuses(t, env.Client.Create(t.Context(), p, client.DryRunAll), "lanyard-inject", `lanyard.dev/inject is "`+value+`": write "true" for a sidecar`)
+	}
+}
+
 func TestRefusesToAskAboutPodsThatDoNotAskForIt(t *testing.T) {
 	ns := namespace(t)
 	injected(t, ns)
