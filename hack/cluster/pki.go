@@ -177,14 +177,14 @@ func decodePEM[T any](data []byte, parse func([]byte) (T, error)) (T, error) {
 	return parse(block.Bytes)
 }
 
-// ServingCertificate makes <dir>/<name>.crt and <dir>/<name>.key, for a server on loopback, from
-// a CA that it keeps in the same folder, and returns the CA's certificate. What is there already
-// is kept.
-func ServingCertificate(dir, name string) (caPEM []byte, err error) {
+// ServingCertificate makes <dir>/<name>.crt and <dir>/<name>.key, for a server on loopback that
+// may have further names, from a CA that it keeps as <dir>/<name>-ca.crt, and returns the CA's
+// certificate. What is there already is kept.
+func ServingCertificate(dir, name string, dnsNames ...string) (caPEM []byte, err error) {
 	now := time.Now()
 	ca, err := openAuthority(dir, name+"-ca", now)
 	if err != nil {
 		return nil, err
 	}
-	return ca.pem(), ensureKeyPair(dir, name, func() (keyPair, error) { return ca.server(name, nil, now) })
+	return ca.pem(), ensureKeyPair(dir, name, func() (keyPair, error) { return ca.server(name, dnsNames, now) })
 }

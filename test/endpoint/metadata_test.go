@@ -14,7 +14,7 @@ func (s *stage) metadata(t *testing.T) {
 		Aliases map[string]string `json:"mtls_endpoint_aliases"`
 	}
 	read := func(i int) (d document) {
-		check(t, json.Unmarshal(s.get(t, s.issuers[i].base+"/.well-known/oauth-authorization-server"), &d))
+		check(t, json.Unmarshal(s.get(t, "https://"+s.issuers[i].Address+"/.well-known/oauth-authorization-server"), &d))
 		return d
 	}
 	on, off := read(0), read(1)

@@ -79,9 +79,9 @@ func federated(assertion string) url.Values {
 }
 
 func (s *stage) send(ctx context.Context, r request) (answer, error) {
-	base := s.issuers[0].base
+	base := "https://" + s.issuers[0].Address
 	if r.second {
-		base = s.issuers[1].base
+		base = "https://" + s.issuers[1].Address
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+r.path, strings.NewReader(r.form.Encode()))
 	if err != nil {

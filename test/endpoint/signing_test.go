@@ -21,7 +21,7 @@ func (s *stage) dropped(t *testing.T) {
 		var set struct {
 			Keys []struct{ Kid string }
 		}
-		check(t, json.Unmarshal(s.get(t, s.issuers[i].base+"/oauth2/keys"), &set))
+		check(t, json.Unmarshal(s.get(t, "https://"+s.issuers[i].Address+"/oauth2/keys"), &set))
 		return fmt.Sprint(set.Keys)
 	}
 	before := published(0)

@@ -47,8 +47,8 @@ func (a answer) number() int {
 
 // ask sends a token request, with a certificate unless its files are empty.
 func (i *issuer) ask(ctx context.Context, certificate, key string, form url.Values) (answer, error) {
-	config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12, ServerName: strings.TrimPrefix(issuerName, "https://")}
-	ca, err := os.ReadFile(i.ca)
+	config := &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12, ServerName: strings.TrimPrefix(testenv.IssuerURL, "https://")}
+	ca, err := os.ReadFile(i.CAFile)
 	if err != nil {
 		return answer{}, err
 	}
@@ -61,10 +61,10 @@ func (i *issuer) ask(ctx context.Context, certificate, key string, form url.Valu
 		config.Certificates = []tls.Certificate{pair}
 	}
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", i.address)
+		return (&net.Dialer{}).DialContext(ctx, "tcp", i.Address)
 	}
 	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: config, DialContext: dial}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, issuerName+"/oauth2/token", strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, testenv.IssuerURL+"/oauth2/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return answer{}, err
 	}
@@ -104,7 +104,7 @@ func (w *world) assertion(t *testing.T, account, pod string) string {
 	p := &corev1.Pod{}
 	check(t, env.Client.Get(t.Context(), client.ObjectKey{Namespace: w.shop, Name: pod}, p))
 	tr := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		Audiences:      []string{issuerName},
+		Audiences:      []string{testenv.IssuerURL},
 		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: pod, UID: p.UID},
 	}}
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: account}}

@@ -8,6 +8,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
 // Keys are as many as were rotated by other tests, and the API server is of the version
@@ -26,7 +28,7 @@ func (i *issuer) check(t *testing.T) {
 		return o
 	}
 
-	root, err := os.ReadFile(i.ca)
+	root, err := os.ReadFile(i.CAFile)
 	check(t, err)
 	create(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: "lanyard-ca"}, Data: map[string]string{"ca.crt": string(root)}})
 	w.notInjected(t, "by-hand")
@@ -86,7 +88,7 @@ func (i *issuer) check(t *testing.T) {
 	})
 	t.Run("without a way to the issuer", func(t *testing.T) {
 		run(t, w.vera, "check", "-n", w.shop).succeeds(t).says(t, "cannot be reached from here").says(t, "port-forward")
-		run(t, w.vera, "check", "-n", w.shop, "--issuer", issuerName).exits(t, 1).says(t, "× address")
+		run(t, w.vera, "check", "-n", w.shop, "--issuer", testenv.IssuerURL).exits(t, 1).says(t, "× address")
 	})
 	t.Run("while the webhooks are down", func(t *testing.T) {
 		env.Controller.Kill()

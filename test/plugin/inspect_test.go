@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
 func (i *issuer) inspect(t *testing.T) {
@@ -48,17 +50,17 @@ func (i *issuer) inspect(t *testing.T) {
 		as(inspect("", certificate), "tls.crt").succeeds(t).golden(t, "inspect-certificate")
 	})
 	t.Run("the signature, by the issuer's keys", func(t *testing.T) {
-		inspect(token, i.flags("-", "--issuer", issuerName)...).succeeds(t).says(t, "it is signed with the key")
+		inspect(token, i.flags("-", "--issuer", testenv.IssuerURL)...).succeeds(t).says(t, "it is signed with the key")
 	})
 	t.Run("a forged token", func(t *testing.T) {
 		parts := strings.Split(strings.TrimSpace(token), ".")
 		claims, err := base64.RawURLEncoding.DecodeString(parts[1])
 		check(t, err)
 		parts[1] = base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(claims), "Orders.Read.All", "Orders.\u001b[2JAll", 1)))
-		inspect(strings.Join(parts, "."), i.flags("-", "--issuer", issuerName)...).exits(t, 1).says(t, "refuse its form")
+		inspect(strings.Join(parts, "."), i.flags("-", "--issuer", testenv.IssuerURL)...).exits(t, 1).says(t, "refuse its form")
 	})
 	t.Run("another's certificate", func(t *testing.T) {
-		as(inspect(token, "-", "--cert", i.ca), "-", "--cert", "other.crt").exits(t, 1).says(t, "do not belong together")
+		as(inspect(token, "-", "--cert", i.CAFile), "-", "--cert", "other.crt").exits(t, 1).says(t, "do not belong together")
 	})
 	t.Run("a private key", func(t *testing.T) {
 		o := inspect("", key).exits(t, 1).says(t, "that is a private key, which is not shown")
@@ -71,7 +73,7 @@ func (i *issuer) inspect(t *testing.T) {
 		as(inspect("", strings.TrimSpace(token)[:40]), "eyJhbGciOi").exits(t, 1).golden(t, "inspect-nothing")
 	})
 	t.Run("a service account's token", func(t *testing.T) {
-		assertion := env.Kubectl(t, "create", "token", "-n", w.shop, "checkout", "--audience="+issuerName,
+		assertion := env.Kubectl(t, "create", "token", "-n", w.shop, "checkout", "--audience="+testenv.IssuerURL,
 			"--bound-object-kind=Pod", "--bound-object-name=checkout-1")
 		inspect(assertion).succeeds(t).golden(t, "inspect-service-account")
 		inspect(env.Kubectl(t, "create", "token", "-n", w.shop, "checkout")).exits(t, 1).says(t, "it is for the API server")

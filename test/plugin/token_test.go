@@ -51,7 +51,7 @@ func (i *issuer) token(t *testing.T) {
 	})
 	t.Run("where the issuer cannot be reached", func(t *testing.T) {
 		run(t, w.carol, "token", w.shop+"/checkout", "--cert", certificate, "--key", key).exits(t, 1).says(t, "cannot be reached from here").says(t, "--connect-to")
-		run(t, w.carol, "token", w.shop+"/checkout", "--cert", certificate, "--key", key, "--connect-to", i.address).exits(t, 1).says(t, "--issuer-ca FILE")
+		run(t, w.carol, "token", w.shop+"/checkout", "--cert", certificate, "--key", key, "--connect-to", i.Address).exits(t, 1).says(t, "--issuer-ca FILE")
 	})
 
 	var token string

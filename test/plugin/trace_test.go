@@ -60,7 +60,7 @@ func TestWhyTrace(t *testing.T) {
 	w := newWorld(t, "trace")
 	i := startIssuer(t)
 	admin := env.Kubeconfig(t, "admin", "system:masters")
-	kubelet(t, "node-of-the-issuer", "lanyard-issuer-0", i.log)
+	kubelet(t, "node-of-the-issuer", "lanyard-issuer-0", i.LogFile)
 	w.pod(t, "checkout", "checkout-1")
 	cert, key := w.pair(t)
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {w.resource.Spec.Identifier + "/.default"}, "client_id": {w.shop + "/checkout"}}
@@ -77,7 +77,7 @@ func TestWhyTrace(t *testing.T) {
 	golden := func(o outcome, id, name string) {
 		t.Helper()
 		for n := range o.args {
-			o.args[n] = strings.NewReplacer(id, "<id>", i.log, "<log>").Replace(o.args[n])
+			o.args[n] = strings.NewReplacer(id, "<id>", i.LogFile, "<log>").Replace(o.args[n])
 		}
 		o.stdout = strings.ReplaceAll(o.stdout, id, "<id>")
 		o.golden(t, name)
@@ -100,12 +100,10 @@ func TestWhyTrace(t *testing.T) {
 			gone = a.TraceID
 		}
 	}
-	o := run(t, admin, "why", "--trace", gone, "--log", i.log).exits(t, 1).says(t, "pod_gone")
+	o := run(t, admin, "why", "--trace", gone, "--log", i.LogFile).exits(t, 1).says(t, "pod_gone")
 	golden(o, gone, "why-trace-pod-gone")
 
-	log, err := os.ReadFile(i.log)
-	check(t, err)
-	runWith(t, []string{"KUBECONFIG=" + w.carol}, string(log), "why", "--trace", gone, "--log", "-").exits(t, 1).says(t, "pod_gone")
+	runWith(t, []string{"KUBECONFIG=" + w.carol}, i.Log(t), "why", "--trace", gone, "--log", "-").exits(t, 1).says(t, "pod_gone")
 	golden(run(t, w.carol, "why", "--trace", gone).exits(t, 1), gone, "why-trace-forbidden")
 	run(t, admin, "why", "--trace", "0000").exits(t, 1).golden(t, "why-trace-unknown")
 

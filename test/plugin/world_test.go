@@ -259,7 +259,7 @@ var differs = []struct {
 	{regexp.MustCompile(`(^|[^A-Za-z0-9_-])[A-Za-z0-9_-]{43}($|[^A-Za-z0-9_-])`), "$1<thumbprint>$2"},
 	{regexp.MustCompile(`\b[0-9a-f]{30,40}\b`), "<serial>"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "<address>"},
-	{regexp.MustCompile(`\bin (\d+[smhd])+\b`), "in <while>"},
+	{regexp.MustCompile(`\bin (\d+[smhdy])+\b`), "in <while>"},
 	{regexp.MustCompile(`\b(\d+[smhdy])+ ago\b`), "<while> ago"},
 	{regexp.MustCompile(`<while> ago \(\d+ times\)`), "<while> ago"},
 	// Columns are as wide as what was replaced.

@@ -58,7 +58,7 @@ func (p *pod) paired(thumbprint string) error {
 
 // probe runs the startup probe as the kubelet does.
 func (p *pod) probe(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, p.sidecar.binary, "started", "--metrics-listen="+strings.TrimPrefix(p.ops, "http://")).CombinedOutput()
+	out, err := exec.CommandContext(ctx, p.sidecar.Path, "started", "--metrics-listen="+strings.TrimPrefix(p.ops, "http://")).CombinedOutput()
 	return string(out), err
 }
 
@@ -67,9 +67,9 @@ func (s *stage) footprint(t *testing.T) {
 	p := s.newPod(t)
 	p.run(t, p.assertion(), "--expose-certificate")
 	p.started(t)
-	p.sidecar.stop(t)
+	p.sidecar.Stop(t)
 	began := time.Now()
-	p.sidecar.start(t)
+	p.sidecar.Start(t)
 	testenv.Eventually(t, func(ctx context.Context) error { _, err := p.token(ctx); return err })
 	t.Logf("a token in hand %s after the process began", time.Since(began).Round(time.Millisecond))
 	const rest = 5 * time.Second
@@ -90,7 +90,7 @@ func (s *stage) footprint(t *testing.T) {
 // resident is VmRSS, in KiB.
 func (p *pod) resident(t *testing.T) int {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.sidecar.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.sidecar.PID()))
 	check(t, err)
 	_, rest, _ := strings.Cut(string(text), "VmRSS:")
 	n, err := strconv.Atoi(strings.Fields(rest)[0])
@@ -101,7 +101,7 @@ func (p *pod) resident(t *testing.T) int {
 // processor is the time that the sidecar has used of it.
 func (p *pod) processor(t *testing.T) time.Duration {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.sidecar.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.sidecar.PID()))
 	check(t, err)
 	_, rest, _ := strings.Cut(string(text), ") ")
 	var used time.Duration

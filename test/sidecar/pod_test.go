@@ -35,7 +35,7 @@ type pod struct {
 	oauth      *v1alpha1.OAuthClient
 	volume     string
 	generation int
-	sidecar    *program
+	sidecar    *testenv.Program
 	base, ops  string // where the sidecar serves
 }
 
@@ -137,7 +137,7 @@ func (p *pod) assert(t *testing.T) {
 	}}
 	p.create(t, object)
 	tr := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		Audiences:      []string{p.url},
+		Audiences:      []string{p.issuer.URL},
 		BoundObjectRef: &authenticationv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: object.Name, UID: object.UID},
 	}}
 	account := &corev1.ServiceAccount{ObjectMeta: p.meta(name)}
@@ -148,24 +148,25 @@ func (p *pod) assert(t *testing.T) {
 // run starts the sidecar, with further flags.
 func (p *pod) run(t *testing.T, args ...string) {
 	t.Helper()
-	p.base, p.ops = "http://", "http://"
-	listen, ops := freePort(t), freePort(t)
+	ports := t.TempDir()
+	listen, ops := testenv.Address(t, ports, "listen"), testenv.Address(t, ports, "ops")
 	p.base, p.ops = "http://"+listen, "http://"+ops
 	config := filepath.Join(p.volume, "config.yaml")
 	check(t, os.WriteFile(config, []byte("resources: [{name: orders, identifier: '"+p.identifier+"'}]"), 0o600))
-	p.sidecar = p.newProgram(t, "sidecar", append([]string{
-		"--issuer=" + p.url, "--ca=" + p.file("tls.crt"), "--client-id=" + p.namespace + "/" + name,
+	p.sidecar = testenv.NewProgram(t, p.dir, "sidecar", append([]string{
+		"--issuer=" + p.issuer.URL, "--ca=" + p.issuer.CAFile, "--client-id=" + p.namespace + "/" + name,
 		"--cert=" + filepath.Join(p.volume, "tls.crt"), "--key=" + filepath.Join(p.volume, "tls.key"),
 		"--config=" + config, "--directory=" + p.directory(), "--listen=" + listen, "--metrics-listen=" + ops,
 	}, args...)...)
-	p.sidecar.start(t)
-	t.Cleanup(func() { p.keptToItself(t, p.sidecar.log) })
+	p.sidecar.Start(t)
+	t.Cleanup(func() { p.keptToItself(t, p.sidecar) })
 }
 
 // keptToItself checks, whatever happened in the test, that the log has nothing of what the
 // sidecar was given.
-func (p *pod) keptToItself(t *testing.T, log *lines) {
+func (p *pod) keptToItself(t *testing.T, sidecar *testenv.Program) {
 	t.Helper()
+	log := sidecar.Log(t)
 	for _, file := range []string{"assertion", "tls.key"} {
 		secret, err := os.ReadFile(filepath.Join(p.volume, file))
 		if err != nil {
@@ -173,7 +174,7 @@ func (p *pod) keptToItself(t *testing.T, log *lines) {
 		}
 		for line := range strings.Lines(string(secret)) {
 			line = strings.TrimSpace(line)
-			if part := line[max(0, len(line)-40):]; len(part) == 40 && !strings.Contains(part, "-----") && strings.Contains(log.text(), part) {
+			if part := line[max(0, len(line)-40):]; len(part) == 40 && !strings.Contains(part, "-----") && strings.Contains(log, part) {
 				t.Errorf("the log holds a part of %s", file)
 			}
 		}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/hack/cluster"
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
 	"github.com/lanyard-dev/lanyard/test/testenv"
 )
@@ -59,13 +60,13 @@ func (s *stage) handsOut(t *testing.T) {
 	}
 	page, err := fetch(t.Context(), p.ops+"/metrics", nil)
 	check(t, err)
-	for what, text := range map[string]string{"the log": p.sidecar.log.text(), "the metrics": page} {
+	for what, text := range map[string]string{"the log": p.sidecar.Log(t), "the metrics": page} {
 		if strings.Contains(text, a.AccessToken[len(a.AccessToken)-40:]) {
 			t.Errorf("the token is in %s", what)
 		}
 	}
 	ending := time.Now()
-	p.sidecar.stop(t)
+	p.sidecar.Stop(t)
 	if took := time.Since(ending); took > 2*time.Second {
 		t.Errorf("it ended after %s", took)
 	}
@@ -134,13 +135,16 @@ func (s *stage) unpinned(t *testing.T) {
 	p.started(t)
 	good := p.mount(t)
 	p.boundTo(t, good)
-	for _, f := range []string{"tls.crt", "tls.key"} { // somebody else's
-		text, err := os.ReadFile(p.file(f))
+	other := t.TempDir()
+	_, err := cluster.ServingCertificate(other, "tls")
+	check(t, err)
+	for _, f := range []string{"tls.crt", "tls.key"} {
+		text, err := os.ReadFile(filepath.Join(other, f))
 		check(t, err)
 		check(t, os.WriteFile(filepath.Join(p.volume, "..data", f), text, 0o600))
 	}
 	within(t, "the other certificate was tried", 10*time.Second, func(ctx context.Context) error {
-		if !strings.Contains(p.sidecar.log.text(), "the old ones stay in use") {
+		if !strings.Contains(p.sidecar.Log(t), "the old ones stay in use") {
 			return errors.New("nothing is said of it")
 		}
 		pending, err := p.metric(ctx, "lanyard_sidecar_certificate_pending")
@@ -167,7 +171,7 @@ func (s *stage) suspension(t *testing.T) {
 	if _, err := p.token(t.Context()); err == nil || !strings.Contains(err.Error(), "20001") {
 		t.Errorf("the app is told %v", err)
 	}
-	if !strings.Contains(p.sidecar.log.text(), "20001") {
+	if !strings.Contains(p.sidecar.Log(t), "20001") {
 		t.Error("the log does not say it")
 	}
 	change(t, s, p.oauth, func(c *v1alpha1.OAuthClient) { c.Spec.Suspend = false })
@@ -180,12 +184,12 @@ func (s *stage) outage(t *testing.T) {
 	p := s.newPod(t)
 	p.run(t, p.assertion())
 	p.started(t)
-	s.issuer.stop(t)
+	s.issuer.Stop(t)
 	if _, err := p.token(t.Context()); err != nil {
 		t.Errorf("the token in hand is not served: %v", err)
 	}
-	p.sidecar.stop(t)
-	p.sidecar.start(t)
+	p.sidecar.Stop(t)
+	p.sidecar.Start(t)
 	within(t, "the probe says why", 10*time.Second, func(ctx context.Context) error {
 		out, err := p.probe(ctx)
 		if err == nil || !strings.Contains(out, "cannot be reached") {
@@ -193,7 +197,7 @@ func (s *stage) outage(t *testing.T) {
 		}
 		return nil
 	})
-	s.issuer.start(t)
+	s.issuer.Start(t)
 	within(t, "fresh after the outage", fresh, func(ctx context.Context) error { _, err := p.token(ctx); return err })
 }
 
@@ -219,8 +223,10 @@ func (p *pod) renew(t *testing.T) {
 // TestRefusesStrangersAtTheEndpoint shows at the real port what a page in a browser, a
 // proxy, or a URL that somebody else chose gets.
 func TestRefusesStrangersAtTheEndpoint(t *testing.T) {
-	s := &stage{dir: t.TempDir(), url: "https://127.0.0.1:1", env: &testenv.Environment{Root: "../.."}}
-	s.writeCertificate(t)
+	dir := t.TempDir()
+	_, err := cluster.ServingCertificate(dir, "tls")
+	check(t, err)
+	s := &stage{dir: dir, issuer: &testenv.Issuer{URL: "https://127.0.0.1:1", CAFile: filepath.Join(dir, "tls-ca.crt")}}
 	p := &pod{stage: s, namespace: "shop", identifier: "api://orders", volume: s.dir}
 	p.run(t)
 	testenv.Eventually(t, func(ctx context.Context) error {

@@ -4,12 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,8 +37,7 @@ type Controller struct {
 	// Binary is its path, for those who run more of it.
 	Binary string
 
-	child     cluster.Child
-	healthURL string
+	child cluster.Child
 
 	mu   sync.Mutex
 	stop func()
@@ -74,26 +68,6 @@ func (c *Controller) Start(ctx context.Context) error {
 	return err
 }
 
-// ready asks /readyz.
-func (c *Controller) ready(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.healthURL+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<10))
-	if err := errors.Join(err, response.Body.Close()); err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("/readyz answers %s: %s", response.Status, body)
-	}
-	return nil
-}
-
 // startAdmission returns when the policies are in force and the webhooks answer.
 func (e *Environment) startAdmission(ctx context.Context) error {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: LanyardNamespace}}
@@ -107,7 +81,7 @@ func (e *Environment) startAdmission(ctx context.Context) error {
 	if err := cluster.ApplyFolder(ctx, e.Config, filepath.Join(e.Root, "config", "rbac")); err != nil {
 		return fmt.Errorf("applying config/rbac: %w", err)
 	}
-	webhookAddress, err := e.address("webhook")
+	webhookAddress, err := address(e.dir, "webhook")
 	if err != nil {
 		return err
 	}
@@ -128,15 +102,8 @@ func (e *Environment) startAdmission(ctx context.Context) error {
 	return cluster.WaitForWebhooks(ctx, e.Config)
 }
 
-// address is a loopback address that stays the same until the environment ends: one that
-// the kernel gives to no outgoing connection while the controller is killed.
-func (e *Environment) address(name string) (string, error) {
-	port, err := cluster.Port(e.dir, name)
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), err
-}
-
 func (e *Environment) buildController(ctx context.Context, webhookAddress string) (*Controller, error) {
-	healthAddress, err := e.address("controller-health")
+	healthAddress, err := address(e.dir, "controller-health")
 	if err != nil {
 		return nil, err
 	}
@@ -144,14 +111,12 @@ func (e *Environment) buildController(ctx context.Context, webhookAddress string
 	if err != nil {
 		return nil, err
 	}
-	binary := filepath.Join(e.dir, "controller")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/controller")
-	build.Dir = e.Root
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the controller: %w\n%s", err, out)
+	binary, err := build(ctx, e.Root, e.dir, "controller")
+	if err != nil {
+		return nil, err
 	}
-	c := &Controller{Binary: binary, healthURL: "http://" + healthAddress}
-	c.child = cluster.Child{Path: binary, Log: e.log, Ready: c.ready, Args: []string{
+	isReady := func(ctx context.Context) error { return ready(ctx, "http://"+healthAddress) }
+	return &Controller{Binary: binary, child: cluster.Child{Path: binary, Log: e.log, Ready: isReady, Args: []string{
 		"--kubeconfig=" + kubeconfig, "--namespace=" + LanyardNamespace,
 		"--allowed-issuers=ClusterIssuer/" + WorkloadCA,
 		"--metrics-listen=0", "--health-listen=" + healthAddress,
@@ -159,6 +124,5 @@ func (e *Environment) buildController(ctx context.Context, webhookAddress string
 		"--webhook-tls-cert=" + filepath.Join(e.dir, "webhook.crt"), "--webhook-tls-key=" + filepath.Join(e.dir, "webhook.key"),
 		"--sidecar-image=" + SidecarImage, "--issuer-url=" + IssuerURL,
 		"--leader-elect=false", // one that was killed would hold the Lease for 15 s more
-	}}
-	return c, nil
+	}}}, nil
 }
