@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
 // mountedAt is a volume with an upstream's roots that the sidecar mounts at path.
@@ -53,7 +54,7 @@ func TestRefusesRootsOfOnesOwnUnderTheMark(t *testing.T) {
 		})
 	}
 	t.Run("an upstream's roots are no forgery", func(t *testing.T) {
-		create(t, env.Client, byHand(t, ns, mountedAt(upstreams+"/roots.of-x")))
+		testenv.Create(t, env.Client, byHand(t, ns, mountedAt(upstreams+"/roots.of-x")))
 	})
 }
 

@@ -41,7 +41,7 @@ func TestInjectsAPodThatAsksForIt(t *testing.T) {
 func TestInjectsBesideALimitRangeAndAQuota(t *testing.T) {
 	ns := namespace(t)
 	limit := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("64Mi")}
-	create(t, env.Client,
+	testenv.Create(t, env.Client,
 		&corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "x"}, Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{
 			{Type: corev1.LimitTypeContainer, Default: limit, DefaultRequest: limit},
 		}}},
@@ -69,7 +69,7 @@ func TestInjectsWhatIsCopiedFromARunningPod(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := again(p)
 			change(c)
-			create(t, env.Client, c)
+			testenv.Create(t, env.Client, c)
 		})
 	}
 	c := again(p)
@@ -80,7 +80,7 @@ func TestInjectsWhatIsCopiedFromARunningPod(t *testing.T) {
 // kubectl apply takes a folder in its own order: a client may come after its pods.
 func TestInjectsBeforeTheClientIsThere(t *testing.T) {
 	ns := env.Namespace(t, nil, nil).Name
-	create(t, env.Client, serviceAccount(ns, "checkout"))
+	testenv.Create(t, env.Client, serviceAccount(ns, "checkout"))
 	says := warned(t, pod(ns))
 	for _, want := range []string{"there is no OAuthClient " + ns + "/checkout yet", "the pod waits for the Secret checkout-mtls"} {
 		if !strings.Contains(says, want) {
@@ -88,7 +88,7 @@ func TestInjectsBeforeTheClientIsThere(t *testing.T) {
 		}
 	}
 	// A moment later all of it is known, however far behind the controller's cache is.
-	create(t, env.Client, oauthClient(ns, "checkout"), issued(ns, "checkout"))
+	testenv.Create(t, env.Client, oauthClient(ns, "checkout"), issued(ns, "checkout"))
 	p := pod(ns)
 	p.Annotations[v1alpha1.AnnotationConfig] = "resources: [{name: orders, identifier: api://orders}]"
 	if says := warned(t, p); says != "" {
@@ -148,7 +148,7 @@ func TestRefusesToAskAboutPodsThatDoNotAskForIt(t *testing.T) {
 			p.Labels = map[string]string{"lanyard.dev/inject": "false"}
 			p.Name = fmt.Sprint("free-", i)
 		})
-		create(t, env.Client, p)
+		testenv.Create(t, env.Client, p)
 		check(t, env.Client.Patch(t.Context(), p, merge(`{"metadata":{"labels":{"lanyard.dev/inject":"true"}}}`))) // too late
 		check(t, env.Client.Delete(t.Context(), p, client.GracePeriodSeconds(0)))
 	}
@@ -161,7 +161,7 @@ func TestRefusesToInjectWhileNoWebhookAnswers(t *testing.T) {
 	ns := namespace(t)
 	p := injected(t, ns)
 	down(t)
-	create(t, env.Client, pod(ns, func(p *corev1.Pod) { p.Labels = nil }))
+	testenv.Create(t, env.Client, pod(ns, func(p *corev1.Pod) { p.Labels = nil }))
 	check(t, env.Client.Patch(t.Context(), p, merge(`{"metadata":{"labels":{"a":"b"}}}`)))
 	check(t, env.Client.Delete(t.Context(), p))
 	err := env.Client.Create(t.Context(), pod(ns))

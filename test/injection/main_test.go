@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,7 +35,7 @@ func TestMain(m *testing.M) {
 func namespace(t *testing.T) string {
 	t.Helper()
 	ns := env.Namespace(t, map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}, nil).Name
-	create(t, env.Client, serviceAccount(ns, "checkout"), oauthClient(ns, "checkout"), issued(ns, "checkout"))
+	testenv.Create(t, env.Client, serviceAccount(ns, "checkout"), oauthClient(ns, "checkout"), issued(ns, "checkout"))
 	return ns
 }
 
@@ -98,7 +97,7 @@ func restricted(name string) corev1.Container {
 func injected(t *testing.T, namespace string, change ...func(*corev1.Pod)) *corev1.Pod {
 	t.Helper()
 	p := pod(namespace, change...)
-	create(t, env.Client, p)
+	testenv.Create(t, env.Client, p)
 	if p.Labels[v1alpha1.LabelAdmitted] == "" || len(p.Spec.InitContainers) == 0 || p.Spec.InitContainers[0].Name != v1alpha1.SidecarContainer {
 		t.Fatalf("the pod was not injected: %+v", p)
 	}
@@ -110,15 +109,6 @@ func again(p *corev1.Pod) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "again-", Namespace: p.Namespace, Labels: p.Labels, Annotations: p.Annotations},
 		Spec:       *p.Spec.DeepCopy(),
-	}
-}
-
-func create(t *testing.T, c client.Client, objects ...client.Object) {
-	t.Helper()
-	for _, o := range objects {
-		if err := c.Create(t.Context(), o); err != nil {
-			t.Fatalf("creating %T %s/%s: %v", o, o.GetNamespace(), o.GetName(), err)
-		}
 	}
 }
 
@@ -143,34 +133,14 @@ func refuses(t *testing.T, err error, says ...string) {
 	}
 }
 
-// warnings collects what the API server warns of.
-type warnings struct {
-	mu   sync.Mutex
-	text []string
-}
-
-func (w *warnings) HandleWarningHeaderWithContext(_ context.Context, code int, _, text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if code == 299 {
-		w.text = append(w.text, text)
-	}
-}
-
-func (w *warnings) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return strings.Join(w.text, "\n")
-}
-
 // warned creates an object, and returns what the API server warned of.
 func warned(t *testing.T, o client.Object) string {
 	t.Helper()
-	heard := &warnings{}
+	heard := &testenv.Warnings{}
 	config := rest.CopyConfig(env.Config)
 	config.WarningHandlerWithContext = heard
-	create(t, env.ClientOf(t, config), o)
-	return heard.String()
+	testenv.Create(t, env.ClientOf(t, config), o)
+	return strings.Join(heard.Take(), "\n")
 }
 
 // asked is how often the API server has asked the webhook, by its own count.

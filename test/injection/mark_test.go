@@ -20,7 +20,7 @@ import (
 func open(t *testing.T) string {
 	t.Helper()
 	ns := env.Namespace(t, nil, nil).Name
-	create(t, env.Client, serviceAccount(ns, "checkout"), oauthClient(ns, "checkout"), issued(ns, "checkout"))
+	testenv.Create(t, env.Client, serviceAccount(ns, "checkout"), oauthClient(ns, "checkout"), issued(ns, "checkout"))
 	return ns
 }
 
@@ -28,7 +28,7 @@ func open(t *testing.T) string {
 func plain(t *testing.T, namespace string) *corev1.Pod {
 	t.Helper()
 	p := pod(namespace, func(p *corev1.Pod) { p.Labels, p.Annotations = nil, nil })
-	create(t, env.Client, p)
+	testenv.Create(t, env.Client, p)
 	return p
 }
 
@@ -189,7 +189,7 @@ func TestRefusesAMarkOnAPodThatWasNotInjectedIntact(t *testing.T) {
 			refuses(t, env.Client.Create(t.Context(), byHand(t, ns, test.change)), "lanyard-mark", test.says)
 		})
 	}
-	t.Run("the whole of it is no forgery", func(t *testing.T) { create(t, env.Client, byHand(t, ns)) })
+	t.Run("the whole of it is no forgery", func(t *testing.T) { testenv.Create(t, env.Client, byHand(t, ns)) })
 }
 
 func TestRefusesAMarkKeptWithAnotherSidecarImage(t *testing.T) {

@@ -89,7 +89,7 @@ func after(t *testing.T, namespace, patch string) {
 			}},
 		}},
 	}
-	create(t, env.Client, configuration)
+	testenv.Create(t, env.Client, configuration)
 	t.Cleanup(func() {
 		if err := env.Client.Delete(context.Background(), configuration); err != nil { // t.Context() has ended
 			t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,6 +82,41 @@ func (e *Environment) ClientOf(t *testing.T, config *rest.Config) client.Client 
 		t.Fatal(err)
 	}
 	return c
+}
+
+// Create creates objects one after the other, as c's user.
+func Create(t *testing.T, c client.Client, objects ...client.Object) {
+	t.Helper()
+	for _, o := range objects {
+		if err := c.Create(t.Context(), o); err != nil {
+			t.Fatalf("creating %T %s/%s: %v", o, o.GetNamespace(), o.GetName(), err)
+		}
+	}
+}
+
+// Warnings collects what the API server warns of. It is the WarningHandlerWithContext of the
+// configuration that a client is made of.
+type Warnings struct {
+	mu   sync.Mutex
+	text []string
+}
+
+// HandleWarningHeaderWithContext implements [rest.WarningHandlerWithContext].
+func (w *Warnings) HandleWarningHeaderWithContext(_ context.Context, code int, _, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if code == 299 { // the one that Kubernetes uses
+		w.text = append(w.text, text)
+	}
+}
+
+// Take returns what was collected since it was last called.
+func (w *Warnings) Take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := w.text
+	w.text = nil
+	return text
 }
 
 // Manager runs a manager, as config's user, until the test ends. setup adds the

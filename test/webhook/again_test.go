@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
+	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
 // all is one object of each kind, as people write them.
@@ -117,7 +118,7 @@ func generations(t *testing.T, namespace string) map[string]int64 {
 func TestTheSameAgainWritesNothing(t *testing.T) {
 	alice, bob := newPerson(t, "alice"), newPerson(t, "bob")
 	a := decided(withRole(t))
-	create(t, alice, a)
+	testenv.Create(t, alice, a)
 	settled(t, a)
 	for name, again := range map[string]func() error{
 		"an update": func() error { return bob.Update(t.Context(), a.DeepCopy()) },

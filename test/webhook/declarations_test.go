@@ -99,7 +99,7 @@ func TestRefusesNamesThatOthersHold(t *testing.T) {
 	namespace, other := env.Namespace(t, nil, takers()).Name, env.Namespace(t, nil, takers()).Name
 	first := holders(namespace, namespace, "holder")
 	for _, o := range first {
-		create(t, alice, o)
+		testenv.Create(t, alice, o)
 	}
 	for says, second := range holders(namespace, other, "second") {
 		var err error
@@ -137,11 +137,11 @@ func TestANamespaceAnnotatedAMomentAgoIsNotRefused(t *testing.T) {
 	alice := newPerson(t, "alice")
 	for i := range 20 {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "new-", Annotations: takers()}}
-		create(t, env.Client, ns)
+		testenv.Create(t, env.Client, ns)
 		id := fmt.Sprintf("taken-moment-%d", i)
-		create(t, alice, withClientID(oauthClient(ns.Name, "client"), id), resource(ns.Name, "resource", "https://taken.example/"+id))
+		testenv.Create(t, alice, withClientID(oauthClient(ns.Name, "client"), id), resource(ns.Name, "resource", "https://taken.example/"+id))
 		check(t, env.Client.Patch(t.Context(), ns, merge(`{"metadata":{"annotations":{"lanyard.dev/issuers":"ClusterIssuer/new","lanyard.dev/client-ids":"later-*"}}}`)))
-		create(t, alice, withClientID(oauthClient(ns.Name, "later"), fmt.Sprintf("later-%d", i)), issued(ns.Name, "later", "new"))
+		testenv.Create(t, alice, withClientID(oauthClient(ns.Name, "later"), fmt.Sprintf("later-%d", i)), issued(ns.Name, "later", "new"))
 	}
 }
 
@@ -152,7 +152,7 @@ func TestObjectsThatWouldBeRefusedCanBeChanged(t *testing.T) {
 	c, r := withClientID(oauthClient(ns.Name, "once"), "once-"+ns.Name), resource(ns.Name, "once", "https://taken.example/once-"+ns.Name)
 	cc := issued(ns.Name, "once", "once")
 	objects := []client.Object{c, r, cc}
-	create(t, alice, objects...)
+	testenv.Create(t, alice, objects...)
 	check(t, env.Client.Patch(t.Context(), ns, merge(`{"metadata":{"annotations":null}}`)))
 	testenv.Eventually(t, func(ctx context.Context) error { // the webhook has heard of it
 		err := alice.Create(ctx, withClientID(oauthClient(ns.Name, "probe"), "probe"), client.DryRunAll)
@@ -195,7 +195,7 @@ func TestAConflictedObjectCanBeChanged(t *testing.T) {
 		old, young = young, old
 	}
 	id := "taken-" + old.Name
-	create(t, alice, withClientID(oauthClient(old.Name, "older"), id))
+	testenv.Create(t, alice, withClientID(oauthClient(old.Name, "older"), id))
 	check(t, env.Client.Patch(t.Context(), old, merge(`{"metadata":{"annotations":null}}`)))
 	c := withClientID(oauthClient(young.Name, "younger"), id)
 	testenv.Eventually(t, func(ctx context.Context) error { return alice.Create(ctx, c) }) // once the name is nobody's

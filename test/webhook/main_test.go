@@ -7,13 +7,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -30,13 +28,13 @@ func TestMain(m *testing.M) {
 type person struct {
 	client.Client
 	name   string
-	warned *warnings
+	warned *testenv.Warnings
 }
 
 // newPerson binds a user to what a platform's admin may do.
 func newPerson(t *testing.T, name string) *person {
 	t.Helper()
-	p := &person{name: name, warned: &warnings{}}
+	p := &person{name: name, warned: &testenv.Warnings{}}
 	config := env.As(t, name)
 	config.WarningHandlerWithContext = p.warned
 	p.Client = env.ClientOf(t, config)
@@ -47,8 +45,8 @@ func newPerson(t *testing.T, name string) *person {
 			{APIGroups: []string{"cert-manager.io"}, Resources: []string{"certificates"}, Verbs: []string{"create"}},
 		},
 	}
-	create(t, env.Client, role)
-	create(t, env.Client, &rbacv1.ClusterRoleBinding{
+	testenv.Create(t, env.Client, role)
+	testenv.Create(t, env.Client, &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "all-of-lanyard-"},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
@@ -59,36 +57,11 @@ func newPerson(t *testing.T, name string) *person {
 	return p
 }
 
-// warnings collects what the API server warns of.
-type warnings struct {
-	mu   sync.Mutex
-	text []string
-}
-
-func (w *warnings) HandleWarningHeaderWithContext(_ context.Context, code int, _, text string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if code == 299 {
-		w.text = append(w.text, text)
-	}
-}
-
-// take returns what was collected since it was last called.
-func (w *warnings) take() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	text := w.text
-	w.text = nil
-	return text
-}
-
-var _ rest.WarningHandlerWithContext = (*warnings)(nil)
-
 // warns fails unless the user was warned once, with all of says; with nothing if says
 // is empty.
 func (p *person) warns(t *testing.T, says ...string) {
 	t.Helper()
-	got := p.warned.take()
+	got := p.warned.Take()
 	switch {
 	case len(says) == 0 && len(got) > 0:
 		t.Errorf("warned with %q; want no warning", got)
@@ -98,15 +71,6 @@ func (p *person) warns(t *testing.T, says ...string) {
 	for _, s := range says {
 		if !strings.Contains(strings.Join(got, "\n"), s) {
 			t.Errorf("warned with %q; want %q in it", got, s)
-		}
-	}
-}
-
-func create(t *testing.T, c client.Client, objects ...client.Object) {
-	t.Helper()
-	for _, o := range objects {
-		if err := c.Create(t.Context(), o); err != nil {
-			t.Fatalf("creating %T %s/%s: %v", o, o.GetNamespace(), o.GetName(), err)
 		}
 	}
 }

@@ -47,7 +47,7 @@ func TestRefusesToDeclareWhileNoWebhookAnswers(t *testing.T) {
 	alice := newPerson(t, "alice")
 	ns := env.Namespace(t, nil, nil)
 	for _, objects := range five(ns.Name, "before") {
-		create(t, alice, objects...)
+		testenv.Create(t, alice, objects...)
 	}
 	down(t)
 	for webhook, objects := range five(ns.Name, "after") {
@@ -139,7 +139,7 @@ func TestRefusesToWaitForASlowWebhook(t *testing.T) {
 	alice := newPerson(t, "alice")
 	ns := env.Namespace(t, nil, nil)
 	for _, objects := range five(ns.Name, "before") {
-		create(t, alice, objects...)
+		testenv.Create(t, alice, objects...)
 	}
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "lanyard"}}
 	address, err := url.Parse(*get(t, configuration).Webhooks[0].ClientConfig.URL)

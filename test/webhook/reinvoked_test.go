@@ -56,7 +56,7 @@ func TestWhoDecidedWhenItIsAskedAgain(t *testing.T) {
 			}},
 		}},
 	}
-	create(t, env.Client, configuration)
+	testenv.Create(t, env.Client, configuration)
 	t.Cleanup(func() {
 		if err := env.Client.Delete(context.Background(), configuration); err != nil { // t.Context() has ended
 			t.Error(err)
@@ -65,7 +65,7 @@ func TestWhoDecidedWhenItIsAskedAgain(t *testing.T) {
 	a := decided(namespace)
 	testenv.Eventually(t, func(ctx context.Context) error { // the API server reads the configuration after a moment
 		if err := alice.Delete(ctx, decided(namespace)); err == nil {
-			alice.warned.take()
+			alice.warned.Take()
 		}
 		a = decided(namespace)
 		if err := alice.Create(ctx, a); err != nil {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,7 +38,8 @@ type replica struct {
 // what its mounted Secret holds.
 func startReplica(t *testing.T, user string, groups []string, files map[string][]byte, flags ...string) *replica {
 	t.Helper()
-	r := &replica{webhooks: freeAddress(t), health: freeAddress(t), mount: t.TempDir(), log: &lines{}}
+	ports := t.TempDir()
+	r := &replica{webhooks: testenv.Address(t, ports, "webhooks"), health: testenv.Address(t, ports, "health"), mount: t.TempDir(), log: &lines{}}
 	r.mounts(t, files)
 	r.cmd = exec.Command(env.Controller.Binary, append([]string{ // without the test's context: the cleanup ends it
 		"--kubeconfig=" + env.Kubeconfig(t, user, groups...), "--namespace=" + testenv.LanyardNamespace,
@@ -129,14 +129,6 @@ func (r *replica) review(ctx context.Context, t *testing.T, path string, o clien
 	var review admissionv1.AdmissionReview
 	check(t, json.NewDecoder(response.Body).Decode(&review))
 	return review.Response
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // lines keeps what a process logs.

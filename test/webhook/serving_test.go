@@ -48,7 +48,7 @@ func TestReplicasServeARenewedCertificateWithoutARestart(t *testing.T) {
 	check(t, cluster.InstallAdmission(t.Context(), env.Config, env.Root, "https://"+standby.webhooks, nil))
 	check(t, cluster.WaitForWebhooks(t.Context(), env.Config))
 	ns := env.Namespace(t, nil, nil).Name
-	create(t, alice, oauthClient(ns, "before"))
+	testenv.Create(t, alice, oauthClient(ns, "before"))
 
 	certificate := &certmanagerv1.Certificate{ObjectMeta: metav1.ObjectMeta{Namespace: "lanyard-system", Name: "lanyard-webhook"}}
 	get(t, certificate)
@@ -60,7 +60,7 @@ func TestReplicasServeARenewedCertificateWithoutARestart(t *testing.T) {
 		testenv.Eventually(t, func(ctx context.Context) error { return showsThat(ctx, r, second["tls.crt"], name) })
 		check(t, r.ready(t.Context()))
 	}
-	create(t, alice, oauthClient(ns, "after"))
+	testenv.Create(t, alice, oauthClient(ns, "after"))
 
 	// An expired certificate is no use, whoever leads.
 	standby.mounts(t, expired(t))
@@ -176,8 +176,8 @@ func TestRefusesToAnswerBeforeTheCachesAreFilled(t *testing.T) {
 	const user = "just-started"
 	grant := func(groups, resources []string) {
 		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{GenerateName: user + "-"}, Rules: []rbacv1.PolicyRule{{APIGroups: groups, Resources: resources, Verbs: []string{"get", "list", "watch"}}}}
-		create(t, env.Client, role)
-		create(t, env.Client, &rbacv1.ClusterRoleBinding{
+		testenv.Create(t, env.Client, role)
+		testenv.Create(t, env.Client, &rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{GenerateName: user + "-"},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},

@@ -28,14 +28,14 @@ func newAPI(t *testing.T, n int) *api {
 	a := &api{namespace: env.Namespace(t, nil, nil).Name, clients: env.Namespace(t, nil, nil).Name}
 	a.resource = resource(a.namespace, "orders", "api://"+a.namespace)
 	a.role = role(a.namespace, "reads", "orders", "Orders.Read")
-	create(t, env.Client, a.resource, a.role)
+	testenv.Create(t, env.Client, a.resource, a.role)
 	for i := range n {
 		c := oauthClient(a.clients, fmt.Sprintf("c%02d", i), a.role)
 		decision := assignment(a.namespace, c.Name, "reads", c)
-		create(t, env.Client, c, decision)
+		testenv.Create(t, env.Client, c, decision)
 		a.assignments = append(a.assignments, decision)
 	}
-	create(t, env.Client, oauthClient(a.clients, "waits", a.role)) // it has nothing to lose
+	testenv.Create(t, env.Client, oauthClient(a.clients, "waits", a.role)) // it has nothing to lose
 	testenv.Eventually(t, func(ctx context.Context) error {
 		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(a.role), a.role); err != nil {
 			return err
@@ -117,7 +117,7 @@ func TestNobodyLosesWhatTwoApprovalsGive(t *testing.T) {
 	alice := newPerson(t, "alice")
 	a := newAPI(t, 1)
 	second := assignment(a.namespace, "second", "reads", oauthClient(a.clients, "c00"))
-	create(t, env.Client, second)
+	testenv.Create(t, env.Client, second)
 	settled(t, second)
 	check(t, alice.Delete(t.Context(), a.assignments[0]))
 	alice.warns(t)
@@ -138,7 +138,7 @@ func TestAResourceForEverybodySaysSo(t *testing.T) {
 	namespace := env.Namespace(t, nil, nil).Name
 	r := resource(namespace, "open", "api://"+namespace)
 	r.Spec.Assignment = v1alpha1.AssignmentOptional
-	create(t, alice, r)
+	testenv.Create(t, alice, r)
 	check(t, alice.Delete(t.Context(), r))
 	alice.warns(t, "ProtectedResource "+namespace+"/open has assignment: Optional: clients without a role lose access, too")
 }
@@ -147,24 +147,24 @@ func TestWhatDoesNotExistIsNamed(t *testing.T) {
 	alice := newPerson(t, "alice")
 	namespace := env.Namespace(t, nil, nil).Name
 	there, absent := role(namespace, "there", "orders", "There"), role(namespace, "absent", "orders", "Absent")
-	create(t, alice, there, oauthClient(namespace, "sound", there)) // one right after the other
+	testenv.Create(t, alice, there, oauthClient(namespace, "sound", there)) // one right after the other
 	alice.warns(t)
 
 	c := oauthClient(namespace, "asks", there, absent)
-	create(t, alice, c)
+	testenv.Create(t, alice, c)
 	alice.warns(t, fmt.Sprintf("spec.roles: there is no AppRole %s/absent; correct spec.roles, or have the API's owner create it", namespace))
 	check(t, alice.Patch(t.Context(), c, merge(`{"spec":{"displayName":"x"},"metadata":{"labels":{"a":"b"}}}`)))
 	alice.warns(t) // it was said
 
 	early := assignment(namespace, "early", "absent", c)
-	create(t, alice, early)
+	testenv.Create(t, alice, early)
 	alice.warns(t, fmt.Sprintf("spec.roleRef names no AppRole %q in namespace %s", "absent", namespace))
 	check(t, alice.Patch(t.Context(), early, merge(`{"metadata":{"labels":{"a":"b"}}}`)))
 	alice.warns(t)
 
 	ended := assignment(namespace, "ended", "there", c)
 	ended.Spec.ExpiresAt = &metav1.Time{Time: time.Unix(1.6e9, 0)}
-	create(t, alice, ended)
+	testenv.Create(t, alice, ended)
 	alice.warns(t, "spec.expiresAt 2020-09-13T12:26:40Z has passed; set a later time to approve again")
 }
 
@@ -174,10 +174,10 @@ func TestNobodyIsWarnedOfTheContentsOfANamespaceThatEnds(t *testing.T) {
 	alice := newPerson(t, "alice")
 	a := newAPI(t, 1)
 	namespaces := env.As(t, "system:serviceaccount:kube-system:namespace-controller", "system:masters")
-	collected := &warnings{}
+	collected := &testenv.Warnings{}
 	namespaces.WarningHandlerWithContext = collected
 	check(t, env.ClientOf(t, namespaces).Delete(t.Context(), a.role, client.DryRunAll))
-	if got := collected.take(); len(got) > 0 {
+	if got := collected.Take(); len(got) > 0 {
 		t.Errorf("the namespace controller is warned with %q", got)
 	}
 	check(t, alice.Delete(t.Context(), a.role, client.DryRunAll))

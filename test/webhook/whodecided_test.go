@@ -28,7 +28,7 @@ func decided(namespace string) *v1alpha1.AppRoleAssignment {
 func withRole(t *testing.T) (namespace string) {
 	t.Helper()
 	namespace = env.Namespace(t, nil, nil).Name
-	create(t, env.Client, role(namespace, "reads", "orders", "Orders.Read"))
+	testenv.Create(t, env.Client, role(namespace, "reads", "orders", "Orders.Read"))
 	return namespace
 }
 
@@ -83,7 +83,7 @@ func TestWhoDecidedIsWhoDecides(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := decided(withRole(t))
-			create(t, alice, a)
+			testenv.Create(t, alice, a)
 			settled(t, a)
 			before := a.Spec.DecidedAt.DeepCopy()
 			check(t, test.does(t.Context(), a))
@@ -120,7 +120,7 @@ func TestRefusesWhoDecidedForgedAtCreation(t *testing.T) {
 	generated.Name, generated.GenerateName = "", "decided-"
 	for name, a := range map[string]*v1alpha1.AppRoleAssignment{"with a name": forged, "with a name to come": generated} {
 		begun := time.Now().Truncate(time.Second)
-		create(t, bob, a)
+		testenv.Create(t, bob, a)
 		get(t, a)
 		if a.Spec.DecidedBy != "bob" || a.Spec.DecidedAt == nil || a.Spec.DecidedAt.Time.Before(begun) || a.Spec.DecidedAt.After(time.Now()) {
 			t.Errorf("%s: decided by %q at %v; want bob, now", name, a.Spec.DecidedBy, a.Spec.DecidedAt)
@@ -128,7 +128,7 @@ func TestRefusesWhoDecidedForgedAtCreation(t *testing.T) {
 		if a == forged {
 			bob.warns(t, `spec.decidedBy: "alice" is not kept`, "spec.decidedAt")
 		} else {
-			bob.warned.take()
+			bob.warned.Take()
 		}
 	}
 }
@@ -136,11 +136,11 @@ func TestRefusesWhoDecidedForgedAtCreation(t *testing.T) {
 func TestRefusesWhoDecidedOfADeletedAssignment(t *testing.T) {
 	alice, bob := newPerson(t, "alice"), newPerson(t, "bob")
 	a := decided(withRole(t))
-	create(t, alice, a)
+	testenv.Create(t, alice, a)
 	check(t, bob.Delete(t.Context(), a.DeepCopy()))
-	bob.warned.take()
+	bob.warned.Take()
 	again := &v1alpha1.AppRoleAssignment{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Name}, Spec: a.Spec}
-	create(t, bob, again)
+	testenv.Create(t, bob, again)
 	if get(t, again).Spec.DecidedBy != "bob" {
 		t.Errorf("decided by %q; want bob, who created it anew", again.Spec.DecidedBy)
 	}
@@ -152,7 +152,7 @@ func TestRefusesWhoDecidedThroughStatus(t *testing.T) {
 	alice := newPerson(t, "alice")
 	controller := env.ClientOf(t, env.As(t, testenv.ControllerUser, testenv.ControllerGroups()...))
 	a := decided(withRole(t))
-	create(t, alice, a)
+	testenv.Create(t, alice, a)
 	check(t, controller.Status().Patch(t.Context(), a.DeepCopy(), merge(`{"spec":{"decidedBy":"mallory","decision":"Denied"},"status":{"observedGeneration":1}}`)))
 	if get(t, a); a.Spec.DecidedBy != "alice" || a.Spec.Decision != v1alpha1.DecisionApproved {
 		t.Errorf("%s by %q; want Approved by alice", a.Spec.Decision, a.Spec.DecidedBy)
@@ -163,7 +163,7 @@ func TestRefusesWhoDecidedThroughStatus(t *testing.T) {
 func TestWhoDecidedIsRenewedForTheSameUser(t *testing.T) {
 	alice := newPerson(t, "alice")
 	a := decided(withRole(t))
-	create(t, alice, a)
+	testenv.Create(t, alice, a)
 	first := a.Spec.DecidedAt.DeepCopy()
 	n := 0
 	testenv.Eventually(t, func(ctx context.Context) error { // the record has whole seconds
