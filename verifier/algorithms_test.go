@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 	"github.com/lanyard-dev/lanyard/verifier"
 )
 
@@ -35,7 +36,7 @@ func signersOfEveryKind(t *testing.T) map[jose.Algorithm]*jose.Signer {
 }
 
 func TestAcceptsTokensOfEveryAlgorithm(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	for name, signer := range signersOfEveryKind(t) {
 		t.Run(string(name), func(t *testing.T) {
 			issuer.publish(signer)
@@ -48,7 +49,7 @@ func TestAcceptsTokensOfEveryAlgorithm(t *testing.T) {
 
 // While an issuer changes from one algorithm to another, it publishes both.
 func TestAcceptsTwoAlgorithmsAtOnce(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	signers := signersOfEveryKind(t)
 	before, after := signers[jose.ES256], signers[jose.PS256]
 	issuer.publish(before, after)
@@ -65,7 +66,7 @@ func TestAcceptsTwoAlgorithmsAtOnce(t *testing.T) {
 // A key is for the algorithm it is published with: the same RSA key does not
 // verify the other padding.
 func TestRefusesAlgorithmThatTheKeyIsNotFor(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)

@@ -3,13 +3,14 @@ package verifier_test
 import (
 	"testing"
 
+	"github.com/lanyard-dev/lanyard/test/testcert"
 	"github.com/lanyard-dev/lanyard/verifier"
 )
 
 // BenchmarkVerifyRequest is what one request costs an API, HTTP and TLS not
 // included.
 func BenchmarkVerifyRequest(b *testing.B) {
-	issuer, client, cert := newFakeIssuer(b), newProver(b), newCertificate(b, "checkout")
+	issuer, client, cert := newFakeIssuer(b), newProver(b), testcert.New(b, "checkout")
 	const target = "https://orders.test/orders"
 	b.Run("certificate", func(b *testing.B) {
 		v, request := issuer.verifier(), verifier.Request{Token: issuer.sign(issuer.claimsFor(cert.Leaf)), Certificate: cert.Leaf}

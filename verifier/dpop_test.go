@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 	"github.com/lanyard-dev/lanyard/verifier"
 )
 
@@ -53,7 +54,7 @@ func TestAcceptsTokenWithItsProof(t *testing.T) {
 		wantAccepted(t, api.call(http.Header{"Authorization": {scheme + " " + api.token}, "Dpop": {api.client.sign(api.proof())}}))
 	}
 	// A connection's certificate is none of a DPoP token's business.
-	wantAccepted(t, api.call(withProofs(api.token, api.client.sign(api.proof())), newCertificate(t, "any")))
+	wantAccepted(t, api.call(withProofs(api.token, api.client.sign(api.proof())), testcert.New(t, "any")))
 	// The query of the request does not count.
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, api.URL+"/orders?page=2", http.NoBody)
 	if err != nil {
@@ -68,7 +69,7 @@ func TestRefusesDPoPTokenAsBearer(t *testing.T) {
 		api := newDPoPAPI(t, func(c *verifier.Config) { c.AllowUnbound = allow })
 		for _, scheme := range []string{"Bearer", "MTLS_POP"} {
 			for name, proofs := range map[string][]string{"alone": nil, "with its proof": {api.client.sign(api.proof())}} {
-				got := api.call(http.Header{"Authorization": {scheme + " " + api.token}, "Dpop": proofs}, newCertificate(t, "checkout"))
+				got := api.call(http.Header{"Authorization": {scheme + " " + api.token}, "Dpop": proofs}, testcert.New(t, "checkout"))
 				wantRefused(t, got, 401, "invalid_token", "scheme DPoP")
 				if got.number(t) != oauth.ErrTokenNeedsProof {
 					t.Errorf("%s, %s: the number is %d", scheme, name, got.number(t))
@@ -141,7 +142,7 @@ func TestRefusesProofOfAnotherKey(t *testing.T) {
 }
 
 func TestRefusesCertificateBoundTokenAsDPoP(t *testing.T) {
-	api, cert := newDPoPAPI(t), newCertificate(t, "checkout")
+	api, cert := newDPoPAPI(t), testcert.New(t, "checkout")
 	token := api.issuer.sign(api.issuer.claimsFor(cert.Leaf))
 	proof := api.client.sign(api.client.proofFor(api.issuer, token, api.URL+"/orders"))
 	got := api.call(withProofs(token, proof), cert)
@@ -274,7 +275,7 @@ func TestVerifyWithoutHTTP(t *testing.T) {
 		}
 	}
 	// Verify knows of no proof.
-	_, err = v.Verify(t.Context(), token, newCertificate(t, "checkout").Leaf)
+	_, err = v.Verify(t.Context(), token, testcert.New(t, "checkout").Leaf)
 	if refusal, ok := errors.AsType[*verifier.Refusal](err); !ok || refusal.Number != oauth.ErrTokenNeedsProof {
 		t.Errorf("got %v, want ErrTokenNeedsProof", err)
 	}

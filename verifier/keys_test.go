@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 	"github.com/lanyard-dev/lanyard/verifier"
 )
 
 func TestJWKSOutage(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v := issuer.verifier()
 	api := serve(t, v.Middleware(http.HandlerFunc(hello)))
 	issuer.breakDown()
@@ -57,7 +58,7 @@ func (f *fakeIssuer) waitForFetch(n int) {
 }
 
 func TestUnknownKeyIDDoesNotHammerTheIssuer(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v := issuer.verifier()
 	api := serve(t, v.Middleware(http.HandlerFunc(hello)))
 	wantAccepted(t, api.callWith(issuer.sign(issuer.claimsFor(cert.Leaf)), cert))
@@ -88,7 +89,7 @@ func TestUnknownKeyIDDoesNotHammerTheIssuer(t *testing.T) {
 }
 
 func TestTokenOfAnotherIssuerCausesNoFetch(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	token := sign(t, newSigner(t), "at+jwt", issuer.claimsFor(cert.Leaf).with("iss", "https://other.test"))
 	if _, err := issuer.verifier().Verify(t.Context(), token, cert.Leaf); !errors.Is(err, jose.ErrIssuer) {
 		t.Errorf("got %v, want ErrIssuer", err)
@@ -99,7 +100,7 @@ func TestTokenOfAnotherIssuerCausesNoFetch(t *testing.T) {
 }
 
 func TestPicksUpARotatedKey(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v := issuer.verifier()
 	verify := func(s *jose.Signer) error {
 		_, err := v.Verify(t.Context(), sign(t, s, "at+jwt", issuer.claimsFor(cert.Leaf)), cert.Leaf)
@@ -120,7 +121,7 @@ func TestPicksUpARotatedKey(t *testing.T) {
 }
 
 func TestRefreshesKeysOfSomeAgeMeanwhile(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v := issuer.verifier()
 	verify := func() error {
 		_, err := v.Verify(t.Context(), issuer.sign(issuer.claimsFor(cert.Leaf)), cert.Leaf)
@@ -165,7 +166,7 @@ func TestRefreshesKeysOfSomeAgeMeanwhile(t *testing.T) {
 }
 
 func TestRefusesKeysFromElsewhere(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	other := newFakeIssuer(t)
 	for name, answer := range map[string]http.HandlerFunc{
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
@@ -199,7 +200,7 @@ func writeMuch(w http.ResponseWriter) {
 }
 
 func TestRefusesIssuerWithAnotherCertificate(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	issuer.Config.ErrorLog = discardLog()
 	v := issuer.verifier(func(c *verifier.Config) { c.RootCAs = nil })
 	_, err := v.Verify(t.Context(), issuer.sign(issuer.claimsFor(cert.Leaf)), cert.Leaf)

@@ -15,11 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 	"github.com/lanyard-dev/lanyard/verifier"
 )
 
 func TestSchemes(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	token := issuer.sign(issuer.claimsFor(cert.Leaf))
 	for _, scheme := range []string{"Bearer", "bearer", "BEARER", "MTLS_POP", "mtls_pop"} {
@@ -34,7 +35,7 @@ func TestSchemes(t *testing.T) {
 }
 
 func TestRefusesTwoAuthorizationHeaders(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	value := "Bearer " + issuer.sign(issuer.claimsFor(cert.Leaf))
 	wantRefused(t, api.call(http.Header{"Authorization": {value, value}}, cert), 400, "invalid_request", "more than one")
@@ -55,7 +56,7 @@ func TestNamesNoErrorWithoutCredentials(t *testing.T) {
 }
 
 func TestIgnoresTokenInQueryAndBody(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	token := issuer.sign(issuer.claimsFor(cert.Leaf))
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	form := url.Values{"access_token": {token}}.Encode()
@@ -68,7 +69,7 @@ func TestIgnoresTokenInQueryAndBody(t *testing.T) {
 }
 
 func TestRefusesTokenOfARoleThatWasNotGranted(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v := issuer.verifier()
 	token := issuer.sign(issuer.claimsFor(cert.Leaf))
 
@@ -88,7 +89,7 @@ func TestRefusesTokenOfARoleThatWasNotGranted(t *testing.T) {
 }
 
 func TestChallengeFollowsTheSyntaxOfTheRFC(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v := issuer.verifier()
 	got := serve(t, v.RequireRole("a\"b\\c\né")(http.HandlerFunc(hello))).callWith(issuer.sign(issuer.claimsFor(cert.Leaf)), cert)
 	want := `Bearer realm="api://orders", error="insufficient_scope", ` +
@@ -105,7 +106,7 @@ func TestFromContextOutsideOfTheMiddleware(t *testing.T) {
 }
 
 func TestTLSResumesNoSession(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	roots := x509.NewCertPool()
 	roots.AddCert(api.Certificate())

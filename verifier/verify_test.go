@@ -11,11 +11,12 @@ import (
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/oauth"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 	"github.com/lanyard-dev/lanyard/verifier"
 )
 
 func TestAcceptsBoundTokenAndSaysWhoCalls(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	got, err := issuer.verifier().Verify(t.Context(), issuer.sign(issuer.claimsFor(cert.Leaf)), cert.Leaf)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +35,7 @@ func TestAcceptsBoundTokenAndSaysWhoCalls(t *testing.T) {
 }
 
 func TestRefusesClaims(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v, good := issuer.verifier(), issuer.claimsFor(cert.Leaf)
 	now := issuer.clock.Now()
 	for name, token := range map[string]string{
@@ -76,7 +77,7 @@ func TestRefusesClaims(t *testing.T) {
 }
 
 func TestAcceptsFiveSecondsSkew(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v, token := issuer.verifier(), issuer.sign(issuer.claimsFor(cert.Leaf))
 	for _, d := range []time.Duration{-5 * time.Second, 10*time.Minute + 10*time.Second} {
 		issuer.clock.add(d)
@@ -87,28 +88,28 @@ func TestAcceptsFiveSecondsSkew(t *testing.T) {
 }
 
 func TestRefusesBoundTokenWithoutItsCertificate(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	token := issuer.sign(issuer.claimsFor(cert.Leaf))
 
 	wantAccepted(t, api.callWith(token, cert))
 	wantRefused(t, api.callWith(token), 401, "invalid_token", "connect with it")
-	wantRefused(t, api.callWith(token, newCertificate(t, "checkout")), 401, "invalid_token", "another certificate")
+	wantRefused(t, api.callWith(token, testcert.New(t, "checkout")), 401, "invalid_token", "another certificate")
 }
 
 func TestRefusesAnotherCertificateOfTheSameKey(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	key, ok := cert.PrivateKey.(*ecdsa.PrivateKey)
 	if !ok {
 		t.Fatal("not an ECDSA key")
 	}
-	again := certify(t, "checkout", key)
+	again := testcert.WithKey(t, key, "checkout")
 	wantRefused(t, api.callWith(issuer.sign(issuer.claimsFor(cert.Leaf)), again), 401, "invalid_token", "another certificate")
 }
 
 func TestRefusesCertificateBehindTheLeaf(t *testing.T) {
-	issuer, cert, attacker := newFakeIssuer(t), newCertificate(t, "checkout"), newCertificate(t, "attacker")
+	issuer, cert, attacker := newFakeIssuer(t), testcert.New(t, "checkout"), testcert.New(t, "attacker")
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	// The victim's certificate is public. Here it follows the attacker's own.
 	attacker.Certificate = append(attacker.Certificate, cert.Certificate...)
@@ -116,7 +117,7 @@ func TestRefusesCertificateBehindTheLeaf(t *testing.T) {
 }
 
 func TestRefusesCertificateWithoutItsKey(t *testing.T) {
-	cert, attacker := newCertificate(t, "checkout"), newCertificate(t, "attacker")
+	cert, attacker := testcert.New(t, "checkout"), testcert.New(t, "attacker")
 	issuer := newFakeIssuer(t)
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	stolen := cert
@@ -127,7 +128,7 @@ func TestRefusesCertificateWithoutItsKey(t *testing.T) {
 }
 
 func TestRefusesCertificateInHeader(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	api := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
 	text := pemOf(cert)
 	for _, name := range []string{"Client-Cert", "X-Forwarded-Client-Cert", "X-SSL-Cert", "Ssl-Client-Cert", "X-Client-Cert", "X-Amzn-Mtls-Clientcert"} {
@@ -138,7 +139,7 @@ func TestRefusesCertificateInHeader(t *testing.T) {
 }
 
 func TestRefusesUnboundTokenUnlessAllowed(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	token := issuer.sign(issuer.claimsFor(nil))
 
 	strict := serve(t, issuer.verifier().Middleware(http.HandlerFunc(hello)))
@@ -154,7 +155,7 @@ func TestRefusesUnboundTokenUnlessAllowed(t *testing.T) {
 }
 
 func TestRefusesFlippedS(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	token := flipS(t, issuer.sign(issuer.claimsFor(cert.Leaf)), issuer.signer)
 	if _, err := issuer.verifier().Verify(t.Context(), token, cert.Leaf); !errors.Is(err, jose.ErrSignature) {
 		t.Errorf("got %v, want ErrSignature", err)
@@ -163,7 +164,7 @@ func TestRefusesFlippedS(t *testing.T) {
 
 // Each refusal of a binding has the number of a page that says what to do.
 func TestNumbersRefusals(t *testing.T) {
-	issuer, cert := newFakeIssuer(t), newCertificate(t, "checkout")
+	issuer, cert := newFakeIssuer(t), testcert.New(t, "checkout")
 	v := issuer.verifier()
 	api, token := serve(t, v.Middleware(http.HandlerFunc(hello))), issuer.sign(issuer.claimsFor(cert.Leaf))
 	writers := serve(t, v.RequireRole("Orders.Write")(http.HandlerFunc(hello)))
@@ -175,7 +176,7 @@ func TestNumbersRefusals(t *testing.T) {
 		"two tokens":               {api.call(http.Header{"Authorization": {"Bearer a", "Bearer b"}}), 0},
 		"no JWT":                   {api.callWith("opaque", cert), oauth.ErrTokenNotAccepted},
 		"no cnf":                   {api.callWith(issuer.sign(issuer.claimsFor(nil)), cert), oauth.ErrTokenNotBound},
-		"another certificate":      {api.callWith(token, newCertificate(t, "other")), oauth.ErrTokenOtherCertificate},
+		"another certificate":      {api.callWith(token, testcert.New(t, "other")), oauth.ErrTokenOtherCertificate},
 		"no certificate":           {api.callWith(token), oauth.ErrTokenNeedsCertificate},
 		"a role that is not there": {writers.callWith(token, cert), oauth.ErrTokenWithoutRole},
 	} {

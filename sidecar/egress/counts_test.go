@@ -1,8 +1,6 @@
 package egress_test
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,13 +43,4 @@ func waitFor(t *testing.T, what string, done func() bool) {
 		case <-tick.C:
 		}
 	}
-}
-
-func leaf(t *testing.T, c tls.Certificate) *x509.Certificate {
-	t.Helper()
-	parsed, err := x509.ParseCertificate(c.Certificate[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
 }

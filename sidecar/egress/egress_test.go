@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 )
 
 func TestAddsTokenAndCertificate(t *testing.T) {
@@ -37,7 +38,7 @@ func TestAddsTokenAndCertificate(t *testing.T) {
 		w.WriteHeader(http.StatusCreated)
 		_, _ = io.WriteString(w, "made")
 	})
-	certificate := newCertificate(t, "checkout")
+	certificate := testcert.New(t, "checkout")
 	h.source.token = bound("token-1", certificate)
 	r := h.call(http.MethodPost, "/orders/a%2Fb?q=1;2", strings.NewReader("one lanyard"), http.Header{
 		"Authorization": {"Bearer of-the-app"}, "Dpop": {"proof"}, "Origin": {h.url}, "Connection": {"X-Hop"}, "X-Hop": {"1"},
@@ -69,7 +70,7 @@ func TestUnboundTokenNeedsNoCertificate(t *testing.T) {
 }
 
 func TestRetriesOnceWithAnotherToken(t *testing.T) {
-	first, second := newCertificate(t, "first"), newCertificate(t, "second")
+	first, second := testcert.New(t, "first"), testcert.New(t, "second")
 	for name, test := range map[string]struct {
 		method  string
 		body    func() io.Reader
@@ -147,7 +148,7 @@ func TestRefusesTokenOnAnotherCertificatesConnection(t *testing.T) {
 			}, func(s *httptest.Server) { s.EnableHTTP2 = http2 })
 			var all []*tokens.Token
 			for i := range 4 {
-				c := newCertificate(t, fmt.Sprint("checkout-", i))
+				c := testcert.New(t, fmt.Sprint("checkout-", i))
 				all = append(all, bound("token-of-"+bound("", c).Thumbprint, c))
 			}
 			h.source.token = all[0]
@@ -169,8 +170,8 @@ func TestRefusesTokenOnAnotherCertificatesConnection(t *testing.T) {
 
 func TestRefusesTokenWithoutItsCertificate(t *testing.T) {
 	h := newHouse(t, func(http.ResponseWriter, *http.Request) { t.Error("the upstream was called") })
-	token := bound("token-1", newCertificate(t, "checkout"))
-	other := newCertificate(t, "another")
+	token := bound("token-1", testcert.New(t, "checkout"))
+	other := testcert.New(t, "another")
 	for name, certificate := range map[string]*tls.Certificate{"none": nil, "another": &other, "an empty one": {}} {
 		t.Run(name, func(t *testing.T) {
 			mixed := *token
@@ -207,11 +208,11 @@ func TestClosesConnectionsOfTheOldCertificate(t *testing.T) {
 			}
 		}
 	})
-	h.source.token = bound("token-1", newCertificate(t, "old"))
+	h.source.token = bound("token-1", testcert.New(t, "old"))
 	slow := make(chan reply)
 	go func() { slow <- h.call(http.MethodGet, "/slow", http.NoBody, nil) }()
 	waitFor(t, "the slow call to begin", func() bool { return isOpen() == 1 })
-	h.source.set(bound("token-2", newCertificate(t, "new")))
+	h.source.set(bound("token-2", testcert.New(t, "new")))
 	if r := h.call(http.MethodGet, "/", http.NoBody, nil); r.status != http.StatusOK {
 		t.Fatalf("got %+v", r)
 	}
@@ -235,7 +236,7 @@ func TestStreamsAnswers(t *testing.T) {
 		_, _ = io.WriteString(w, "second\n")
 		w.Header().Set("Grpc-Status", "0")
 	})
-	h.source.token = bound("token-1", newCertificate(t, "checkout"))
+	h.source.token = bound("token-1", testcert.New(t, "checkout"))
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	for name, transport := range map[string]*http.Transport{"HTTP/1.1": {}, "HTTP/2 without TLS, as gRPC": {Protocols: protocols}} {
@@ -275,7 +276,7 @@ func TestTunnelsWebSockets(t *testing.T) {
 		line, _ := buffered.ReadString('\n')
 		_, _ = io.WriteString(conn, "echo "+line)
 	})
-	h.source.token = bound("token-1", newCertificate(t, "checkout"))
+	h.source.token = bound("token-1", testcert.New(t, "checkout"))
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(h.url, "http://"))
 	if err != nil {
 		t.Fatal(err)

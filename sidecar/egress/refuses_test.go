@@ -16,6 +16,7 @@ import (
 
 	"github.com/lanyard-dev/lanyard/sidecar/metrics"
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 )
 
 func TestRefusesForeignRequests(t *testing.T) {
@@ -71,7 +72,7 @@ func TestRefusesForeignRequests(t *testing.T) {
 func newAccepting(t *testing.T) *house {
 	t.Helper()
 	h := newHouse(t, func(http.ResponseWriter, *http.Request) {})
-	h.source.token = bound("token-1", newCertificate(t, "checkout"))
+	h.source.token = bound("token-1", testcert.New(t, "checkout"))
 	return h
 }
 
@@ -82,7 +83,7 @@ func TestRefusesToFollowRedirects(t *testing.T) {
 		w.Header().Set("Location", elsewhere.URL)
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})
-	h.source.token = bound("token-1", newCertificate(t, "checkout"))
+	h.source.token = bound("token-1", testcert.New(t, "checkout"))
 	if r := h.call(http.MethodGet, "/", http.NoBody, nil); r.status != http.StatusTemporaryRedirect || r.header.Get("Location") != elsewhere.URL {
 		t.Errorf("got %+v", r)
 	}
@@ -114,13 +115,13 @@ func TestSaysWhyACallFailed(t *testing.T) {
 			h.source.err = &tokens.Unavailable{Resource: resource, Cause: context.DeadlineExceeded}
 		}, 504, []string{"token_unavailable"}, "no_token"},
 		"nobody listens":               {func(h *house) { h.serve2(free(h.t)) }, 502, []string{"upstream_unreachable", "refused"}, "unreachable"},
-		"signed by somebody else":      {func(h *house) { h.trust(leaf(h.t, newCertificate(h.t, "another CA"))) }, 502, []string{"upstream_unreachable", "the key ca.crt of ConfigMap orders-ca, the upstream's caConfigMap, lacks the root"}, "unreachable"},
+		"signed by somebody else":      {func(h *house) { h.trust(testcert.New(h.t, "another CA").Leaf) }, 502, []string{"upstream_unreachable", "the key ca.crt of ConfigMap orders-ca, the upstream's caConfigMap, lacks the root"}, "unreachable"},
 		"the roots are not there":      {func(h *house) { h.trust() }, 502, []string{"upstream_unreachable", "ca.crt has no certificate"}, "unreachable"},
 		"the certificate is another's": {func(h *house) { h.serve2(strings.Replace(h.upstream.URL, "127.0.0.1", "localhost", 1)) }, 502, []string{"upstream_unreachable", "localhost"}, "unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, func(http.ResponseWriter, *http.Request) { t.Error("the upstream was called") })
-			h.source.token = bound("token-1", newCertificate(t, "checkout"))
+			h.source.token = bound("token-1", testcert.New(t, "checkout"))
 			test.prepare(h)
 			r := h.call(http.MethodGet, "/", http.NoBody, nil)
 			if r.status != test.status || r.header.Get("Content-Type") != "application/json" {
@@ -172,7 +173,7 @@ func TestReadsRootsAgain(t *testing.T) {
 	if got := status(); got != http.StatusOK {
 		t.Fatalf("got %d", got)
 	}
-	h.trust(leaf(t, newCertificate(t, "another CA")))
+	h.trust(testcert.New(t, "another CA").Leaf)
 	h.pass(4 * time.Second)
 	if got := status(); got != http.StatusOK {
 		t.Errorf("got %d before the file is looked at again", got)

@@ -2,15 +2,10 @@ package files_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io/fs"
 	"log/slog"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +20,7 @@ import (
 	"github.com/lanyard-dev/lanyard/sidecar/files"
 	"github.com/lanyard-dev/lanyard/sidecar/settings"
 	"github.com/lanyard-dev/lanyard/sidecar/tokens"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 )
 
 const orders, billing = "api://orders", "api://billing"
@@ -310,14 +306,6 @@ func link(t *testing.T, to, name string) {
 
 func certificate(t *testing.T) *tls.Certificate {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	c := testcert.New(t, "checkout")
+	return &c
 }

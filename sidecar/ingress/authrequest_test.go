@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-dev/lanyard/sidecar/ingress"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 )
 
 func peersOf(ca tls.Certificate) *ingress.Peers {
@@ -56,7 +57,7 @@ func (h *house) ask(kind ingress.Proxy, method, uri, token string, header http.H
 
 func TestAnswersProxiesThatAsk(t *testing.T) {
 	h := newHouse(t)
-	c, other := newCertificate(t, "checkout", nil), newCertificate(t, "other", nil)
+	c, other := testcert.New(t, "checkout"), testcert.New(t, "other")
 	good := h.token(read, &c)
 	for kind, shown := range certificateHeaders(t, c) {
 		for name, test := range map[string]struct {
@@ -139,7 +140,7 @@ func TestRefusesQuestionsWithoutMethodAndPath(t *testing.T) {
 
 func TestRefusesCertificateHeadersThatAreNone(t *testing.T) {
 	h := newHouse(t)
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	text, good := pemOf(c), certificateHeaders(t, c)
 	nginx, haproxy, envoy := good[ingress.Nginx]["X-Ssl-Client-Cert"][0], good[ingress.HAProxy]["Client-Cert"][0], good[ingress.Envoy]["X-Forwarded-Client-Cert"][0]
 	for kind, values := range map[ingress.Proxy][][]string{
@@ -181,11 +182,11 @@ func TestRefusesCertificateHeadersThatAreNone(t *testing.T) {
 }
 
 func TestRefusesQuestionsOfStrangers(t *testing.T) {
-	ca, otherCA := newCertificate(t, "ca", nil), newCertificate(t, "other ca", nil)
+	ca, otherCA := testcert.New(t, "ca"), testcert.New(t, "other ca")
 	h := newHouse(t)
-	own := newCertificate(t, "auth", nil)
+	own := testcert.New(t, "auth")
 	h.roots.AddCert(own.Leaf)
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	address := "https://" + h.listen(ingress.NewServer(h.gate.AuthRequest(ingress.AuthConfig{Proxy: ingress.Nginx, Peers: peersOf(ca)}), func() *tls.Certificate { return &own }, slog.New(slog.DiscardHandler)))
 	header := certificateHeaders(t, c)[ingress.Nginx]
 	header["X-Original-Method"], header["X-Original-Uri"] = []string{"GET"}, []string{"/orders"}
@@ -193,15 +194,15 @@ func TestRefusesQuestionsOfStrangers(t *testing.T) {
 		shown  []tls.Certificate
 		status int
 	}{
-		"the proxy":                     {[]tls.Certificate{newCertificate(t, "Proxy.Example", &ca)}, 200},
+		"the proxy":                     {[]tls.Certificate{testcert.SignedBy(t, ca, "Proxy.Example")}, 200},
 		"nobody":                        {nil, 403},
-		"a proxy of another CA":         {[]tls.Certificate{newCertificate(t, "proxy.example", &otherCA)}, 403},
+		"a proxy of another CA":         {[]tls.Certificate{testcert.SignedBy(t, otherCA, "proxy.example")}, 403},
 		"the caller itself":             {[]tls.Certificate{c}, 403},
-		"another name of that CA":       {[]tls.Certificate{newCertificate(t, "x.proxy.example", &ca)}, 403},
-		"a wildcard":                    {[]tls.Certificate{newCertificate(t, "*.example", &ca)}, 403},
-		"the name in the subject alone": {[]tls.Certificate{newCertificate(t, "proxy.example", &ca, func(c *x509.Certificate) { c.DNSNames = nil })}, 403},
-		"a certificate that has ended":  {[]tls.Certificate{newCertificate(t, "proxy.example", &ca, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })}, 403},
-		"a certificate for servers":     {[]tls.Certificate{newCertificate(t, "proxy.example", &ca, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })}, 403},
+		"another name of that CA":       {[]tls.Certificate{testcert.SignedBy(t, ca, "x.proxy.example")}, 403},
+		"a wildcard":                    {[]tls.Certificate{testcert.SignedBy(t, ca, "*.example")}, 403},
+		"the name in the subject alone": {[]tls.Certificate{testcert.SignedBy(t, ca, "proxy.example", func(c *x509.Certificate) { c.DNSNames = nil })}, 403},
+		"a certificate that has ended":  {[]tls.Certificate{testcert.SignedBy(t, ca, "proxy.example", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })}, 403},
+		"a certificate for servers":     {[]tls.Certificate{testcert.SignedBy(t, ca, "proxy.example", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })}, 403},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if r := h.do(h.client(test.shown...), http.MethodGet, address, h.token(read, &c), header); r.status != test.status {
@@ -213,9 +214,9 @@ func TestRefusesQuestionsOfStrangers(t *testing.T) {
 
 // A proxy that ends TLS and connects to the ingress with its own certificate.
 func TestBelievesConfiguredProxyBeforeTheIngress(t *testing.T) {
-	ca := newCertificate(t, "ca", nil)
-	proxy := newCertificate(t, "proxy.example", &ca)
-	c := newCertificate(t, "checkout", nil)
+	ca := testcert.New(t, "ca")
+	proxy := testcert.SignedBy(t, ca, "proxy.example")
+	c := testcert.New(t, "checkout")
 	for kind, header := range certificateHeaders(t, c) {
 		t.Run(string(kind), func(t *testing.T) {
 			h := newHouse(t, func(f *ingress.ForwardConfig) { f.Peers, f.Proxy = peersOf(ca), kind })

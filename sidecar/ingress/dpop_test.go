@@ -17,6 +17,7 @@ import (
 
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/sidecar/ingress"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 )
 
 // prove makes a DPoP proof (RFC 9449 section 4.2) for a GET of the URL.
@@ -106,7 +107,7 @@ func TestSpeaksHTTP2WithTheApp(t *testing.T) {
 	h := newHouse(t, func(c *ingress.ForwardConfig) {
 		c.App, _ = url.Parse(strings.Replace(app.URL, "http://", "h2c://", 1))
 	})
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/orders", io.MultiReader(strings.NewReader("a stream")))
 	if err != nil {
 		t.Fatal(err)

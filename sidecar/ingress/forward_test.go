@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/lanyard-dev/lanyard/sidecar/ingress"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 )
 
 const (
@@ -49,7 +50,7 @@ var checkoutReads = map[string][]string{
 
 func TestTellsTheAppWhoCalls(t *testing.T) {
 	h := newHouse(t)
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	token := h.token(read, &c)
 	r := h.call(http.MethodGet, "/orders/%61%20b?x=1;2", token, http.Header{"X-Request-Id": {"mine-1"}, "Accept": {"text/plain"}}, c)
 	if r.status != http.StatusOK || r.body != "GET /orders/a%20b?x=1;2" {
@@ -82,7 +83,7 @@ func TestTellsTheAppWhoCalls(t *testing.T) {
 
 func TestPassesTheTokenOnWhereItIsAsked(t *testing.T) {
 	h := newHouse(t, func(c *ingress.ForwardConfig) { c.KeepToken = true })
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	token := h.token(read, &c)
 	h.call(http.MethodGet, "/orders", token, nil, c)
 	if got := h.last().Header.Get("Authorization"); got != "Bearer "+token {
@@ -92,7 +93,7 @@ func TestPassesTheTokenOnWhereItIsAsked(t *testing.T) {
 
 func TestJudgesByTokenBindingAndRule(t *testing.T) {
 	h := newHouse(t)
-	c, other := newCertificate(t, "checkout", nil), newCertificate(t, "other", nil)
+	c, other := testcert.New(t, "checkout"), testcert.New(t, "other")
 	good := h.token(read, &c)
 	for name, test := range map[string]struct {
 		method, path, token string
@@ -139,8 +140,8 @@ func TestJudgesByTokenBindingAndRule(t *testing.T) {
 }
 
 func TestRefusesCertificateInAHeader(t *testing.T) {
-	ca := newCertificate(t, "ca", nil)
-	c := newCertificate(t, "checkout", nil)
+	ca := testcert.New(t, "ca")
+	c := testcert.New(t, "checkout")
 	for name, change := range map[string]func(*ingress.ForwardConfig){
 		"where there are no proxies": func(*ingress.ForwardConfig) {},
 		"from who is no proxy":       func(f *ingress.ForwardConfig) { f.Peers, f.Proxy = peersOf(ca), ingress.Nginx },
@@ -148,7 +149,7 @@ func TestRefusesCertificateInAHeader(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, change)
 			for kind, header := range certificateHeaders(t, c) {
-				for _, shown := range [][]tls.Certificate{nil, {newCertificate(t, "proxy.example", nil)}, {newCertificate(t, "stranger.example", &ca)}} {
+				for _, shown := range [][]tls.Certificate{nil, {testcert.New(t, "proxy.example")}, {testcert.SignedBy(t, ca, "stranger.example")}} {
 					if r := h.call(http.MethodGet, "/orders", h.token(read, &c), header, shown...); r.status != http.StatusUnauthorized || r.code() != "invalid_token" {
 						t.Errorf("%s: got %d %s", kind, r.status, r.body)
 					}
@@ -163,7 +164,7 @@ func TestRefusesCertificateInAHeader(t *testing.T) {
 
 func TestRefusesForgedIdentity(t *testing.T) {
 	h := newHouse(t)
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	forged := http.Header{
 		"X-Lanyard-Client-Id": {"shop/admin", "shop/root"}, "x-lanyard-roles": {"Orders.Admin"}, "X_LANYARD_CLIENT_ID": {"shop/admin"}, "x_lanyard_roles": {"Orders.Admin"},
 		"X-Lanyard_Tenant": {"x"}, "X.Lanyard.Subject": {"x"}, "X-Lanyard-Anything": {"x"}, "X-Lanyard": {"x"}, "X~lanyard-client-id": {"x"},
@@ -227,7 +228,7 @@ func (h *house) raw(t *testing.T, c tls.Certificate, text string) (*http.Respons
 // The path that is judged is the one that the app gets: what could be read as another is refused.
 func TestRefusesPathsThatGoAroundRules(t *testing.T) {
 	h := newHouse(t)
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	token := h.token(read, &c)
 	for path, status := range map[string]int{
 		"/orders/1": 200, "http://other.example/orders/1": 200, "/ORDERS/ADMIN": 403, "/orders/%61dmin": 403, "/orders/Adm%69n/": 403, "http://h/orders/admin": 403,
@@ -262,7 +263,7 @@ func TestRefusesPathsThatGoAroundRules(t *testing.T) {
 }
 
 func TestRefusesToTunnelPastTheRules(t *testing.T) {
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Upgrade") == "" {
 			_, _ = io.WriteString(w, "no upgrade")
@@ -298,7 +299,7 @@ func TestRefusesToTunnelPastTheRules(t *testing.T) {
 }
 
 func TestSaysWhenTheAppOrTheIssuerIsAway(t *testing.T) {
-	c := newCertificate(t, "checkout", nil)
+	c := testcert.New(t, "checkout")
 	h := newHouse(t)
 	h.app.Close()
 	if r := h.call(http.MethodGet, "/orders", h.token(read, &c), nil, c); r.status != http.StatusBadGateway || r.code() != "app_unreachable" || r.header.Get("X-Request-Id") != "made-here" {

@@ -7,13 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"io"
 	"log"
 	"log/slog"
 	"maps"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -23,6 +21,7 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/sidecar/ingress"
 	"github.com/lanyard-dev/lanyard/sidecar/metrics"
+	"github.com/lanyard-dev/lanyard/test/testcert"
 	"github.com/lanyard-dev/lanyard/verifier"
 )
 
@@ -96,7 +95,7 @@ func newHouseWith(t testing.TB, urls []string, changes ...func(*ingress.ForwardC
 			t.Fatal(err)
 		}
 	}
-	own := newCertificate(t, "ingress", nil)
+	own := testcert.New(t, "ingress")
 	h.roots = poolOf(own.Leaf)
 	h.url = "https://" + h.listen(ingress.NewServer(h.gate.Forward(c), func() *tls.Certificate { return &own }, logger))
 	return h
@@ -183,40 +182,6 @@ func (h *house) token(role string, c *tls.Certificate, changes ...claims) string
 		h.t.Fatal(err)
 	}
 	return token
-}
-
-// newCertificate makes a certificate that ca signed, or that signed itself where ca is nil.
-func newCertificate(t testing.TB, name string, ca *tls.Certificate, changes ...func(*x509.Certificate)) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name, "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), BasicConstraintsValid: true,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, IsCA: ca == nil,
-	}
-	for _, change := range changes {
-		change(template)
-	}
-	parent, signer := template, any(key)
-	if ca != nil {
-		parent, signer = ca.Leaf, ca.PrivateKey
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
 func poolOf(certs ...*x509.Certificate) *x509.CertPool {
