@@ -54,19 +54,19 @@ spec:
     image: shell:1
     imagePullPolicy: IfNotPresent
     restartPolicy: Always
-    command: [/busybox, sh, -c, "/busybox sleep 0.5; echo ready >/work/ready; exec /busybox sleep 3600"]
-    startupProbe: {exec: {command: [/busybox, test, -f, /work/ready]}, periodSeconds: 1, failureThreshold: 100}
-    volumeMounts: [{name: work, mountPath: /work}]
+    command: [/busybox, sh, -c, "/busybox sleep 0.5; echo ready >/data/ready; exec /busybox sleep 3600"]
+    startupProbe: {exec: {command: [/busybox, test, -f, /data/ready]}, periodSeconds: 1, failureThreshold: 100}
+    volumeMounts: [{name: data, mountPath: /data}]
   containers:
   - name: app
     image: shell:1
     imagePullPolicy: IfNotPresent
-    command: [/busybox, sh, -c, "/busybox cat /work/ready && exec /busybox sleep 3600"]
+    command: [/busybox, sh, -c, "/busybox cat /data/ready && exec /busybox sleep 3600"]
     volumeMounts:
-    - {name: work, mountPath: /work, readOnly: true}
+    - {name: data, mountPath: /data, readOnly: true}
     - {name: token, mountPath: /token, readOnly: true}
   volumes:
-  - {name: work, emptyDir: {medium: Memory}}
+  - {name: data, emptyDir: {medium: Memory}}
   - {name: token, projected: {sources: [{serviceAccountToken: {path: token, audience: "https://shop.example", expirationSeconds: 600}}]}}
 `
 
@@ -107,10 +107,10 @@ spec:
   - name: web
     image: shell:1
     imagePullPolicy: IfNotPresent
-    command: [/busybox, sh, -c, "echo hello >/work/index.html && exec /busybox httpd -f -p 8080 -h /work"]
+    command: [/busybox, sh, -c, "echo hello >/data/index.html && exec /busybox httpd -f -p 8080 -h /data"]
     readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
-    volumeMounts: [{name: work, mountPath: /work}]
-  volumes: [{name: work, emptyDir: {}}]
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, emptyDir: {}}]
 ---
 apiVersion: v1
 kind: Pod
