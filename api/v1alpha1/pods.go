@@ -46,7 +46,7 @@ const (
 	VolumeUpstreamPrefix = "lanyard-upstream-"
 
 	// ConfigMapCA is the ConfigMap with those roots, in each namespace that holds an
-	// OAuthClient; its key is KeyCA.
+	// OAuthClient or a ProtectedResource; its key is KeyCA.
 	ConfigMapCA = "lanyard-ca"
 	KeyCA       = "ca.crt"
 	// ConfigMapSidecar, in Lanyard's own namespace, says which images of the sidecar are

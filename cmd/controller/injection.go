@@ -20,7 +20,7 @@ type InjectionOptions struct {
 }
 
 func (o *InjectionOptions) addInjectionFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.SidecarImage, "sidecar-image", "", "image of lanyard-sidecar in injected pods; the ConfigMap lanyard-sidecar must list it. None: injection is off, and pods labelled lanyard.dev/inject: \"true\" are refused")
+	f.StringVar(&o.SidecarImage, "sidecar-image", "", "image of lanyard-sidecar in injected pods; the policy lanyard-mark must list it. None: injection is off, and pods labelled lanyard.dev/inject: \"true\" are refused")
 	f.StringVar(&o.SidecarPullPolicy, "sidecar-image-pull-policy", "", "when nodes pull that image: Always, IfNotPresent or Never (default: Kubernetes', by the image's tag)")
 	f.StringVar(&o.IssuerURL, "issuer-url", "", "the issuer as sidecars reach it, its --issuer-url: also the audience of their assertions; needed with --sidecar-image")
 	f.DurationVar(&o.AssertionLifetime, "assertion-lifetime", time.Hour, "how long the service account token is valid that a sidecar authenticates with, at least 1h; the kubelet renews it when a fifth is left")
