@@ -35,7 +35,7 @@ func (p *probe) images(ctx context.Context) Result {
 	err := p.Get(ctx, types.NamespacedName{Namespace: p.lanyard, Name: v1alpha1.ConfigMapSidecar}, &parameters)
 	if apierrors.IsNotFound(err) {
 		return warn("If pods are to be injected, install it: config/manager/sidecar.yaml, or injection.enabled of the chart.",
-			"there is no ConfigMap %s/%s: pods with the label %s are refused", p.lanyard, v1alpha1.ConfigMapSidecar, v1alpha1.LabelInject)
+			"there is no ConfigMap %s/%s: injection is not installed, and pods with the label %s are refused, or somebody deleted it, and the next upgrade does not know which image to go on with", p.lanyard, v1alpha1.ConfigMapSidecar, v1alpha1.LabelInject)
 	}
 	if r, done := unseen(err, "ConfigMaps of namespace "+p.lanyard); done {
 		return r
@@ -70,7 +70,7 @@ func judgeImages(parameters *corev1.ConfigMap, issuer string, guessed bool) Resu
 	name := parameters.Namespace + "/" + parameters.Name
 	switch {
 	case len(images) == 0:
-		return fail("Write the sidecar's image into its key images.", "ConfigMap %s names no image: pods with the label %s are refused", name, v1alpha1.LabelInject)
+		return fail("Write the sidecar's image into its key images.", "ConfigMap %s names no image of the sidecar: the next upgrade does not know which one to go on with", name)
 	case audience != issuer && !guessed:
 		return warn("Its key audience must be the issuer's --issuer-url, as the controller's --issuer-url must.", "ConfigMap %s names the issuer %s, and the one looked at is %s", name, audience, issuer)
 	}
