@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"sigs.k8s.io/yaml"
 )
@@ -35,6 +36,9 @@ var (
 	identifier = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:[!$->@-\[\]-~]*[!$-.0->@-\[\]-~]$`)
 	// The name of an object (Kubernetes API conventions).
 	objectName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	// An ampersand with which a word begins, as an anchor of YAML does. Inside a word, or alone, it
+	// is text.
+	anchor = regexp.MustCompile(`(^|[^A-Za-z0-9/_.~%=+$*@;()-])&\S`)
 )
 
 // Parse reads the YAML of the annotation. The empty text is valid: no resources, no upstreams.
@@ -43,6 +47,11 @@ var (
 func Parse(text []byte) (Settings, error) {
 	if len(text) > MaxBytes {
 		return Settings{}, fmt.Errorf("the configuration has %d bytes; write at most %d", len(text), MaxBytes)
+	}
+	// The controller reads this for everybody who may create a pod: written once and repeated by
+	// its anchor, a text of a few KiB becomes hundreds of MiB.
+	if !utf8.Valid(text) || anchor.Match(text) {
+		return Settings{}, errors.New("the configuration has an anchor of YAML (&name), or is not UTF-8; write each entry out")
 	}
 	var d document
 	if err := yaml.UnmarshalStrict(text, &d); err != nil {

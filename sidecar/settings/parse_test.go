@@ -2,6 +2,7 @@ package settings_test
 
 import (
 	"net/url"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -102,6 +103,42 @@ func TestRefusesSettings(t *testing.T) {
 				t.Errorf("error %q repeats what may be a secret", err)
 			}
 		})
+	}
+}
+
+// The controller parses this for whoever may create a pod, and has little memory.
+func TestRefusesTextThatGrows(t *testing.T) {
+	long := strings.Repeat("x", 8000)
+	many := strings.TrimSuffix(strings.Repeat("*b,", 1500), ",")
+	for sentence, text := range map[string]string{
+		"aliases of aliases":         "a: &a " + long + "\nb: &b [" + strings.TrimSuffix(strings.Repeat("*a,", 40), ",") + "]\nc: [" + many + "]\n",
+		"aliases without spaces":     `{"a":&a "` + long + `","b":&b [` + strings.TrimSuffix(strings.Repeat("*a,", 40), ",") + `],"c":[` + many + `]}`,
+		"an anchor after a tag":      "a: !!str &a x\nb: *a\n",
+		"an anchor of the document":  "&a\nresources: []\n",
+		"an anchor on a line of CR":  "a: 1\r&b c: 1\n",
+		"an anchor after a line end": "a: 1\u2028&b c: 1\n",
+		"a merge":                    "resources: [&a {name: a, identifier: 'api://a'}, {<<: *a, name: b}]",
+		"UTF-16":                     "\xff\xfea\x00:\x00 \x00&\x00a\x00",
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := settings.Parse([]byte(text))
+			runtime.ReadMemStats(&after)
+			if err == nil || !strings.Contains(err.Error(), "write each entry out") {
+				t.Errorf("error %v", err)
+			}
+			if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 4 {
+				t.Errorf("%d bytes took %d MiB", len(text), took)
+			}
+		})
+	}
+}
+
+func TestReadsAmpersandsThatAreText(t *testing.T) {
+	text := "# orders & payments, R&D\nresources: [{name: a, identifier: 'api://a&b'}]\nupstreams: [{port: 9470, url: https://a/x&y, resource: api://a&b}]\n"
+	if _, err := settings.Parse([]byte(text)); err != nil {
+		t.Error(err)
 	}
 }
 
