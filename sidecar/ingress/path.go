@@ -57,9 +57,11 @@ func asSent(u *url.URL) string {
 }
 
 // fold makes paths equal that differ in case alone, also where an app reads them so: each
-// character becomes the least of those that differ from it in case.
+// character becomes the least of those that differ from it in case. The letters ı and İ have no
+// pair, and are an I to an app that makes capitals, or an i to one that makes small letters.
 func fold(path string) string {
 	return strings.Map(func(r rune) rune {
+		r = unicode.ToLower(unicode.ToUpper(r))
 		least := r
 		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
 			least = min(least, next)

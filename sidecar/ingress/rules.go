@@ -160,6 +160,9 @@ func (r *Rules) Find(method, path string) (Rule, bool) {
 	if method == "CONNECT" || method == "TRACE" {
 		return Rule{}, false // these are about the connection, not about what the app has
 	}
+	if !methodName.MatchString(method) {
+		return Rule{}, false // some frameworks make capitals of "delete", which only a rule for all would have named
+	}
 	for at := fold(strings.TrimSuffix(path, "/")); ; at = at[:strings.LastIndexByte(at, '/')] {
 		key := at
 		if key == "" {

@@ -40,6 +40,8 @@ func TestFindsTheRuleOfTheLongestPath(t *testing.T) {
 		"DELETE /orders/ADMIN/x":  "/Orders/Admin Orders.Admin",
 		"GET /orders/administer":  "/orders Orders.Read.All",
 		"GET /orders/\u212Aelvin": "/orders Orders.Read.All",
+		"GET /orders/adm\u0131n":  "/Orders/Admin Orders.Admin",
+		"GET /orders/adm\u0130n":  "/Orders/Admin Orders.Admin",
 		"GET /healthz":            "/healthz ",
 		"DELETE /orders":          "",
 		"get /orders":             "",
@@ -70,6 +72,19 @@ func TestFindsTheRuleOfTheLongestPath(t *testing.T) {
 		if _, ok := root.Find("GET", path); !ok {
 			t.Errorf("%s is not below /", path)
 		}
+	}
+}
+
+// Django and werkzeug among others make capitals of a method.
+func TestRefusesMethodsThatAppsReadOtherwise(t *testing.T) {
+	rules := parse(t, "rules: [{path: /orders, methods: ['*'], roles: [Orders.Write.All]}, {path: /orders, methods: [DELETE], roles: [Orders.Admin]}]")
+	for _, method := range []string{"delete", "Delete", "dELETE", "trace", "", "DELETE\u017f", "_DELETE", "DELETE_"} {
+		if rule, ok := rules.Find(method, "/orders/1"); ok {
+			t.Errorf("%q is let through by the rule for %s", method, rule.Methods)
+		}
+	}
+	if rule, _ := rules.Find("PROPFIND", "/orders/1"); len(rule.Methods) != 1 || rule.Methods[0] != "*" {
+		t.Errorf("PROPFIND is judged by %+v", rule)
 	}
 }
 
