@@ -20,6 +20,9 @@ const (
 	pingTimeout = 5 * time.Second
 	// maxIdle is how many connections of HTTP/1.1 wait for the next request.
 	maxIdle = 32
+	// maxAnswerHeaders is how long the headers of an answer may be. Go's own limit is longer than
+	// the sidecar's memory allows to a few answers of one upstream at once.
+	maxAnswerHeaders = 256 << 10
 )
 
 // connections are those to one upstream, in a pool of its own for each certificate that they
@@ -112,5 +115,7 @@ func newTransport(certificate *tls.Certificate, roots *x509.CertPool) *http.Tran
 		MaxIdleConnsPerHost:   maxIdle,
 		IdleConnTimeout:       idleTimeout,
 		ExpectContinueTimeout: time.Second,
+
+		MaxResponseHeaderBytes: maxAnswerHeaders,
 	}
 }

@@ -89,6 +89,22 @@ func TestRefusesToFollowRedirects(t *testing.T) {
 	}
 }
 
+func TestRefusesAnUpstreamsEndlessHeaders(t *testing.T) {
+	for name, http2 := range map[string]bool{"HTTP/2": true, "HTTP/1.1": false} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, func(w http.ResponseWriter, _ *http.Request) {
+				for i := range 512 {
+					w.Header().Add(fmt.Sprintf("X-%d", i), strings.Repeat("x", 4<<10))
+				}
+			}, func(s *httptest.Server) { s.EnableHTTP2 = http2 })
+			h.source.token = bound("token-1", testcert.New(t, "checkout"))
+			if r := h.call(http.MethodGet, "/", http.NoBody, nil); r.status != http.StatusBadGateway || !strings.Contains(r.body, `"upstream_unreachable"`) {
+				t.Errorf("got %d with %d headers", r.status, len(r.header))
+			}
+		})
+	}
+}
+
 func TestSaysWhyACallFailed(t *testing.T) {
 	free := func(t *testing.T) string {
 		t.Helper()
