@@ -52,9 +52,16 @@ cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/lanyard-webhook
 {{- end }}
 {{- end }}
 
-{{- /* Images that sidecars may have. While an upgrade is under way, and after it is taken back, both images are injected. */ -}}
+{{- /* Images that sidecars may have. While an upgrade is under way, and after it is taken back, both images are injected.
+What is no image is passed over: who may write ConfigMaps in this namespace would else write into manifests that the
+platform applies. */ -}}
 {{- define "lanyard.sidecarImages" -}}
 {{- $before := lookup "v1" "ConfigMap" .Release.Namespace "lanyard-sidecar" | dig "data" "images" "" }}
-{{- $images := concat (list (include "lanyard.image" .)) (splitList " " $before) | compact | uniq }}
+{{- $images := list (include "lanyard.image" .) }}
+{{- range splitList " " $before }}
+{{- if regexMatch "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$" . }}
+{{- $images = append $images . | uniq }}
+{{- end }}
+{{- end }}
 {{- concat (slice $images 0 (min 3 (len $images))) .Values.injection.extraImages | uniq | join " " }}
 {{- end }}
