@@ -44,13 +44,13 @@ type plan struct {
 // decide says what a pod of a namespace gets. It refuses what only a change of the pod heals.
 func decide(pod *corev1.Pod, namespace string, w Wish, k Known) (plan, error) {
 	p := plan{wish: w, clientID: namespace + "/" + w.Client, assertion: true}
-	bound := true
+	needed := true
 	if c := k.Client; c == nil {
 		p.unsure = true
-		p.warn("there is no OAuthClient %s/%s yet: the sidecar waits for it%s", namespace, w.Client, w.andTheApp())
+		p.warn("there is no OAuthClient %s/%s yet: the sidecar waits for it%s; it is taken to have that client id, and to list the pod's service account", namespace, w.Client, w.andTheApp())
 	} else {
 		p.clientID, p.assertion = rules.ClientID(c), len(c.Spec.Authentication.ServiceAccounts) > 0
-		bound = c.Spec.TokenBinding == "" || c.Spec.TokenBinding == v1alpha1.TokenBindingMTLS
+		needed = NeedsCertificate(c)
 		if err := judgeCredential(pod, c); err != nil {
 			return plan{}, err
 		}
@@ -60,7 +60,7 @@ func decide(pod *corev1.Pod, namespace string, w Wish, k Known) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
-	if cc != nil || bound || !p.assertion || w.Certificate != "" || w.Secret != "" {
+	if cc != nil || needed || w.Certificate != "" || w.Secret != "" {
 		if err := p.choose(namespace, cc, k.Adopted); err != nil {
 			return plan{}, err
 		}
@@ -69,6 +69,13 @@ func decide(pod *corev1.Pod, namespace string, w Wish, k Known) (plan, error) {
 	}
 	p.warnings = append(append(p.warnings, unknownWishes(pod)...), w.idle()...)
 	return p, nil
+}
+
+// NeedsCertificate says whether the pods of a client get no token without a certificate: for
+// its tokens are bound to it, or they authenticate by it.
+func NeedsCertificate(c *v1alpha1.OAuthClient) bool {
+	bound := c.Spec.TokenBinding == "" || c.Spec.TokenBinding == v1alpha1.TokenBindingMTLS
+	return bound || len(c.Spec.Authentication.ServiceAccounts) == 0
 }
 
 func (p *plan) warn(format string, args ...any) {
@@ -103,9 +110,8 @@ func judgeCredential(pod *corev1.Pod, c *v1alpha1.OAuthClient) error {
 	if account == "" {
 		account = "default"
 	}
-	accepts := &c.Spec.Authentication
 	var names []string
-	for _, a := range accepts.ServiceAccounts {
+	for _, a := range c.Spec.Authentication.ServiceAccounts {
 		if a.Name == account {
 			return nil
 		}
@@ -115,11 +121,17 @@ func judgeCredential(pod *corev1.Pod, c *v1alpha1.OAuthClient) error {
 	case len(names) > 0:
 		return refuse("spec.serviceAccountName is %s, and OAuthClient %s/%s lists %s: write serviceAccountName: %s, or have %s added to spec.authentication.serviceAccounts of the client",
 			account, c.Namespace, c.Name, strings.Join(names, ", "), names[0], account)
-	case accepts.Certificate != nil && (slices.Contains(accepts.Certificate.Methods, v1alpha1.MethodTLSClientAuth) || slices.Contains(accepts.Certificate.Methods, v1alpha1.MethodSelfSignedTLSClientAuth)):
+	case overTLS(c):
 		return nil
 	default:
 		return refuse("OAuthClient %s/%s lists no way to authenticate that the sidecar knows: have spec.authentication.serviceAccounts: [{name: %s}] added to the client", c.Namespace, c.Name, account)
 	}
+}
+
+// overTLS says whether a certificate of the connection authenticates a client.
+func overTLS(c *v1alpha1.OAuthClient) bool {
+	accepts := c.Spec.Authentication.Certificate
+	return accepts != nil && (slices.Contains(accepts.Methods, v1alpha1.MethodTLSClientAuth) || slices.Contains(accepts.Methods, v1alpha1.MethodSelfSignedTLSClientAuth))
 }
 
 // certificate chooses the ClientCertificate; nil: there is none yet.

@@ -74,7 +74,7 @@ func TestHandleReadsTheAPIServerBeforeItRefusesOrGuesses(t *testing.T) {
 		},
 		"a client that is not there yet": {
 			pod: pod(annotated(v1alpha1.AnnotationConfig, config)), cache: holding(t), live: holding(t),
-			warned: "there is no OAuthClient shop/checkout yet: the sidecar waits for it, and the pod's own containers with it\n" +
+			warned: "there is no OAuthClient shop/checkout yet: the sidecar waits for it, and the pod's own containers with it; it is taken to have that client id, and to list the pod's service account\n" +
 				"OAuthClient shop/checkout has no ClientCertificate yet: the pod waits for the Secret checkout-mtls; if the key will be in another one, name that in the annotation lanyard.dev/certificate-secret",
 		},
 		"a certificate that is not there yet": {
@@ -161,8 +161,10 @@ func adopting(name string) *v1alpha1.ClientCertificate {
 
 func TestRefusesToInjectWhereThereIsNoImage(t *testing.T) {
 	got := handled(t, &handler{cache: unread(t), live: unread(t)}, pod())
-	if got.Allowed || !strings.Contains(got.Result.Message, "Lanyard injects no pods in this installation") {
-		t.Errorf("it says %+v", got.Result)
+	for _, part := range []string{"Lanyard injects no pods in this installation", "injection.enabled", "--sidecar-image"} {
+		if got.Allowed || !strings.Contains(got.Result.Message, part) {
+			t.Errorf("it says %+v; want %q", got.Result, part)
+		}
 	}
 }
 

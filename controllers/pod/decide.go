@@ -10,8 +10,8 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
-// patience is how old a pod becomes before it is told that it waits: a client and its pods
-// are often applied in one breath.
+// patience is how old a pod, and what came for it, become before it is told that something
+// is missing or wrong: a client, its certificate and its pods are often applied in one breath.
 const patience = 10 * time.Second
 
 // Reasons of events on pods that have the label lanyard.dev/inject: "true".
@@ -57,13 +57,10 @@ func decide(f facts, now time.Time) verdict {
 			v1alpha1.LabelInject)}}
 	}
 	v := verdict{problem: waits(f)}
-	if v.reason != "" {
-		if old := f.created.Add(patience); now.Before(old) {
-			return verdict{again: old}
-		}
-		return v
+	v.guessed = v.reason == "" && f.guessed()
+	if old := f.latest().Add(patience); (v.reason != "" || v.guessed) && now.Before(old) {
+		return verdict{again: old}
 	}
-	v.guessed = f.guessed()
 	return v
 }
 
@@ -80,15 +77,11 @@ func waits(f facts) problem {
 		return wait(EventWaitsForCertificate, "the pod waits for the Secret of ClientCertificate %s/%s, which does not exist: create it, or correct the annotation %s on the pod's template", f.namespace, f.certificate, v1alpha1.AnnotationCertificate)
 	case f.certificate != "" || f.secret != "" || len(f.known.Certificates) > 0:
 		return problem{}
-	case bound(c) || len(c.Spec.Authentication.ServiceAccounts) == 0:
+	case injection.NeedsCertificate(c):
 		return wait(EventWaitsForCertificate, "the pod waits for the certificate of OAuthClient %s/%s, which has no ClientCertificate: create one", f.namespace, f.client)
 	default:
 		return problem{}
 	}
-}
-
-func bound(c *v1alpha1.OAuthClient) bool {
-	return c.Spec.TokenBinding == "" || c.Spec.TokenBinding == v1alpha1.TokenBindingMTLS
 }
 
 // guessed says whether the pod is as old as its client or its certificate, or older. The API
@@ -103,6 +96,20 @@ func (f facts) guessed() bool {
 		}
 	}
 	return false
+}
+
+// latest is when the youngest of the pod, its client and its certificates was created.
+func (f facts) latest() time.Time {
+	latest := f.created
+	if c := f.known.Client; c != nil && c.CreationTimestamp.After(latest) {
+		latest = c.CreationTimestamp.Time
+	}
+	for _, cc := range f.certificates() {
+		if cc.CreationTimestamp.After(latest) {
+			latest = cc.CreationTimestamp.Time
+		}
+	}
+	return latest
 }
 
 func (f facts) certificates() []*v1alpha1.ClientCertificate {

@@ -39,18 +39,23 @@ func TestDecide(t *testing.T) {
 		again   bool
 		guessed bool
 	}{
-		"no sidecar":                       {pod: facts{}, want: EventNotInjected, says: "Delete it"},
-		"no client":                        {pod: facts{marked: true}, age: time.Minute, want: EventWaitsForClient, says: "OAuthClient shop/checkout, which does not exist"},
-		"no client, for a moment":          {pod: facts{marked: true}, age: 9 * time.Second, again: true},
-		"no certificate":                   {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-60, mtls)}}, age: time.Minute, want: EventWaitsForCertificate, says: "has no ClientCertificate"},
-		"no certificate, and none needed":  {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-60, none)}}, age: time.Minute},
-		"no certificate, and a Secret":     {pod: facts{marked: true, secret: "own", known: injection.Known{Client: oauthClient(-60, mtls)}}, age: time.Minute},
-		"the certificate that it names":    {pod: facts{marked: true, certificate: "x", known: injection.Known{Client: oauthClient(-60, mtls)}}, age: time.Minute, want: EventWaitsForCertificate, says: "ClientCertificate shop/x, which"},
-		"all was there before":             {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-1, mtls), Certificates: certificate(-1)}}, age: time.Minute},
-		"the client came later":            {pod: facts{marked: true, known: injection.Known{Client: oauthClient(5, mtls), Certificates: certificate(-1)}}, age: time.Minute, guessed: true},
-		"the certificate came later":       {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-1, mtls), Certificates: certificate(5)}}, age: time.Minute, guessed: true},
-		"all came within the same second":  {pod: facts{marked: true, known: injection.Known{Client: oauthClient(0, mtls), Certificates: certificate(0)}}, age: time.Minute, guessed: true},
-		"the certificate that it names is": {pod: facts{marked: true, certificate: "x", known: injection.Known{Client: oauthClient(-1, mtls), Named: certificate(5)[0]}}, age: time.Minute, guessed: true},
+		"no sidecar":                             {pod: facts{}, want: EventNotInjected, says: "Delete it"},
+		"no client":                              {pod: facts{marked: true}, age: time.Minute, want: EventWaitsForClient, says: "OAuthClient shop/checkout, which does not exist"},
+		"no client, for a moment":                {pod: facts{marked: true}, age: 9 * time.Second, again: true},
+		"no certificate":                         {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-60, mtls)}}, age: time.Minute, want: EventWaitsForCertificate, says: "has no ClientCertificate"},
+		"no certificate, for a moment":           {pod: facts{marked: true, known: injection.Known{Client: oauthClient(55, mtls)}}, age: time.Minute, again: true},
+		"no certificate, and none needed":        {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-60, none)}}, age: time.Minute},
+		"no certificate, and a Secret":           {pod: facts{marked: true, secret: "own", known: injection.Known{Client: oauthClient(-60, mtls)}}, age: time.Minute},
+		"the certificate that it names":          {pod: facts{marked: true, certificate: "x", known: injection.Known{Client: oauthClient(-60, mtls)}}, age: time.Minute, want: EventWaitsForCertificate, says: "ClientCertificate shop/x, which"},
+		"all was there before":                   {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-1, mtls), Certificates: certificate(-1)}}, age: time.Minute},
+		"the client came later":                  {pod: facts{marked: true, known: injection.Known{Client: oauthClient(5, mtls), Certificates: certificate(-1)}}, age: time.Minute, guessed: true},
+		"the client came a moment ago":           {pod: facts{marked: true, known: injection.Known{Client: oauthClient(55, none)}}, age: time.Minute, again: true},
+		"the client came, without a need of one": {pod: facts{marked: true, known: injection.Known{Client: oauthClient(5, none)}}, age: time.Minute, guessed: true},
+		"the certificate came a moment ago":      {pod: facts{marked: true, known: injection.Known{Client: oauthClient(5, mtls), Certificates: certificate(55)}}, age: time.Minute, again: true},
+		"all was there before, a moment ago":     {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-1, mtls), Certificates: certificate(-1)}}, age: time.Second},
+		"the certificate came later":             {pod: facts{marked: true, known: injection.Known{Client: oauthClient(-1, mtls), Certificates: certificate(5)}}, age: time.Minute, guessed: true},
+		"all came within the same second":        {pod: facts{marked: true, known: injection.Known{Client: oauthClient(0, mtls), Certificates: certificate(0)}}, age: time.Minute, guessed: true},
+		"the certificate that it names is":       {pod: facts{marked: true, certificate: "x", known: injection.Known{Client: oauthClient(-1, mtls), Named: certificate(5)[0]}}, age: time.Minute, guessed: true},
 	}
 	for sentence, test := range tests {
 		t.Run(sentence, func(t *testing.T) {

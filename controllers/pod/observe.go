@@ -16,8 +16,11 @@ import (
 	"github.com/lanyard-dev/lanyard/issuer/rules"
 )
 
-// indexClient finds pods by the client that they name, within a namespace.
-const indexClient = "pod.client"
+// Indexes of pods by what they name, within a namespace.
+const (
+	indexClient      = "pod.client"
+	indexCertificate = "pod.certificate"
+)
 
 func metadata() *metav1.PartialObjectMetadata {
 	pod := &metav1.PartialObjectMetadata{}
@@ -82,14 +85,13 @@ func stripped(object any) (any, error) {
 // maxName is the longest name that an object may have.
 const maxName = 253
 
-// concerned are the pods that name a client.
-func (r *reconciler) concerned(ctx context.Context, namespace, name string) (index.Keys, error) {
+// add adds the pods that name what an index knows by that name.
+func (r *reconciler) add(ctx context.Context, keys index.Keys, namespace, by, name string) error {
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
-	err := r.pods.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{indexClient: name}, client.UnsafeDisableDeepCopy)
-	keys := index.Keys{}
+	err := r.pods.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{by: name}, client.UnsafeDisableDeepCopy)
 	for i := range list.Items {
 		keys[client.ObjectKeyFromObject(&list.Items[i])] = struct{}{}
 	}
-	return keys, err
+	return err
 }

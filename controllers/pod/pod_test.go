@@ -57,7 +57,8 @@ func newPod(t *testing.T, namespace, name, secret string, change ...func(*corev1
 		Spec: corev1.PodSpec{
 			ServiceAccountName: "checkout",
 			InitContainers: []corev1.Container{{
-				Name: v1alpha1.SidecarContainer, Image: "lanyard", RestartPolicy: &always, Args: []string{"--client-id=" + namespace + "/checkout"},
+				Name: v1alpha1.SidecarContainer, Image: "lanyard", RestartPolicy: &always,
+				Args: []string{"--client-id=" + namespace + "/checkout", "--assertion-file=/assertion/token"},
 			}},
 			Containers: []corev1.Container{{Name: "app", Image: "app"}},
 			Volumes:    []corev1.Volume{{Name: v1alpha1.VolumeCertificate, VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: secret}}}},
@@ -177,6 +178,58 @@ func TestAPodIsToldWhatItWaitsForAndThatAGuessWasWrong(t *testing.T) {
 		if notes, err := eventsOf(t.Context(), ns, name); err != nil || len(notes) != want {
 			t.Errorf("pod %s has %d events; want %d: %q, %v", name, len(notes), want, notes, err)
 		}
+	}
+}
+
+// What a pod was made for is not what came, in ways that its Secret does not show.
+func TestAPodIsToldThatItsClientNeedsAnother(t *testing.T) {
+	run(t)
+	oauthClient := func(ns string, change func(*v1alpha1.OAuthClient)) {
+		c := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "checkout"}}
+		c.Spec.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "checkout"}}
+		change(c)
+		create(t, c)
+	}
+	certificate := func(ns, name, of string) {
+		cc := &v1alpha1.ClientCertificate{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}
+		cc.Spec.ClientRef.Name = of
+		cc.Spec.Issuance = &v1alpha1.Issuance{IssuerRef: v1alpha1.IssuerReference{Name: "ca", Kind: "ClusterIssuer"}, SecretName: name + "-mtls"}
+		create(t, cc)
+	}
+	tests := map[string]struct {
+		pod  func(*corev1.Pod)
+		come func(p *corev1.Pod)
+		says string
+	}{
+		"a client that authenticates by its certificate alone": {come: func(p *corev1.Pod) {
+			oauthClient(p.Namespace, func(c *v1alpha1.OAuthClient) {
+				c.Spec.Authentication = v1alpha1.ClientAuthentication{Certificate: &v1alpha1.CertificateCredential{Methods: []v1alpha1.CertificateMethod{v1alpha1.MethodTLSClientAuth}}}
+			})
+			certificate(p.Namespace, "checkout", "checkout")
+		}, says: "by the pod's service account"},
+		"a client without a certificate, which needs none": {come: func(p *corev1.Pod) {
+			oauthClient(p.Namespace, func(c *v1alpha1.OAuthClient) { c.Spec.TokenBinding = v1alpha1.TokenBindingNone })
+		}, says: "waits for the Secret checkout-mtls"},
+		"another client's certificate, after the client": {
+			pod: func(p *corev1.Pod) { p.Annotations[v1alpha1.AnnotationCertificate] = "checkout" },
+			come: func(p *corev1.Pod) {
+				oauthClient(p.Namespace, func(*v1alpha1.OAuthClient) {})
+				says(t, p, pod.EventWaitsForCertificate, "ClientCertificate "+p.Namespace+"/checkout")
+				certificate(p.Namespace, "checkout", "orders")
+			}, says: "pinned to OAuthClient orders",
+		},
+	}
+	for sentence, test := range tests {
+		t.Run(sentence, func(t *testing.T) {
+			ns := env.Namespace(t, nil, nil).Name
+			if test.pod == nil {
+				test.pod = func(*corev1.Pod) {}
+			}
+			p := newPod(t, ns, "web", "checkout-mtls", test.pod)
+			says(t, p, pod.EventWaitsForClient, "OAuthClient "+ns+"/checkout")
+			test.come(p)
+			says(t, p, pod.EventInjectedOtherwise, test.says)
+		})
 	}
 }
 

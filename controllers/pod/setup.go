@@ -2,6 +2,7 @@ package pod
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -87,25 +88,34 @@ func newCache(mgr ctrl.Manager) (cache.Cache, error) {
 // the Lease without them.
 func (r *reconciler) watch(pods cache.Cache) source.Source {
 	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		if err := pods.IndexField(ctx, metadata(), indexClient, func(o client.Object) []string {
-			return []string{o.GetAnnotations()[v1alpha1.AnnotationClient]}
-		}); err != nil {
-			return fmt.Errorf("index %s: %w", indexClient, err)
+		for name, annotation := range map[string]string{indexClient: v1alpha1.AnnotationClient, indexCertificate: v1alpha1.AnnotationCertificate} {
+			if err := pods.IndexField(ctx, metadata(), name, func(o client.Object) []string {
+				return []string{o.GetAnnotations()[annotation]}
+			}); err != nil {
+				return fmt.Errorf("index %s: %w", name, err)
+			}
 		}
 		return source.Kind[client.Object](pods, metadata(), index.Handler(index.Itself)).Start(ctx, q)
 	})
 }
 
 func (r *reconciler) ofClient(ctx context.Context, o client.Object) (index.Keys, error) {
-	return r.concerned(ctx, o.GetNamespace(), o.GetName())
+	keys := index.Keys{}
+	return keys, r.add(ctx, keys, o.GetNamespace(), indexClient, o.GetName())
 }
 
+// ofCertificate finds the pods of a certificate's client, and those that name it, whosever
+// it is.
 func (r *reconciler) ofCertificate(ctx context.Context, o client.Object) (index.Keys, error) {
 	cc, ok := o.(*v1alpha1.ClientCertificate)
 	if !ok {
 		return nil, nil
 	}
-	return r.concerned(ctx, cc.Namespace, cc.Spec.ClientRef.Name)
+	keys := index.Keys{}
+	return keys, errors.Join(
+		r.add(ctx, keys, cc.Namespace, indexClient, cc.Spec.ClientRef.Name),
+		r.add(ctx, keys, cc.Namespace, indexCertificate, cc.Name),
+	)
 }
 
 // secretNamed lets through certificates that have come to be in another Secret.
