@@ -29,7 +29,7 @@ func (h *handler) handle(ctx context.Context, req admission.Request) (admission.
 		return admission.Response{}, fmt.Errorf("the pod cannot be read: %w", err)
 	}
 	if h.installation.Image == "" {
-		return admission.Denied(fmt.Sprintf("Lanyard injects no pods in this installation: take the label %s away, or have the platform set --sidecar-image and --issuer-url of lanyard-controller", v1alpha1.LabelInject)), nil
+		return admission.Denied(fmt.Sprintf("Lanyard injects no pods in this installation: take the label %s away, or have the platform switch injection on, with the Helm value injection.enabled, or --sidecar-image and --issuer-url of lanyard-controller", v1alpha1.LabelInject)), nil
 	}
 	p, err := h.judge(ctx, pod, req.Namespace)
 	var refused *refusal
