@@ -1,6 +1,6 @@
 // Package caroots keeps the ConfigMap lanyard-ca in each namespace that holds an
-// OAuthClient: the roots that the issuer's serving certificate is trusted by, which
-// injected pods mount. When the CA is replaced the older roots stay beside the new ones
+// OAuthClient or a ProtectedResource: the roots that the issuer's serving certificate is
+// trusted by, which injected pods mount, and APIs that verify tokens. When the CA is replaced the older roots stay beside the new ones
 // until they expire, so that no pod has to learn of the change in the right moment. The
 // ConfigMap in Lanyard's own namespace is the memory of them.
 //

@@ -61,8 +61,8 @@ func (r *reconciler) act(ctx context.Context, namespace string, held *corev1.Con
 	case nothing:
 	case leave:
 		r.recorder.Eventf(held, nil, corev1.EventTypeWarning, EventNotOurs, "Leave",
-			"this ConfigMap has the name of the one that Lanyard keeps in each namespace with an OAuthClient, and not its label %s=%s, so it is left as it is. "+
-				"Injected pods of this namespace trust the issuer by the roots in its key %s: keep them up to date, or delete it, and Lanyard makes its own",
+			"this ConfigMap has the name of the one that Lanyard keeps in each namespace with an OAuthClient or a ProtectedResource, and not its label %s=%s, so it is left as it is. "+
+				"Injected pods and APIs of this namespace trust the issuer by the roots in its key %s: keep them up to date, or delete it, and Lanyard makes its own",
 			labelManagedBy, managedBy, v1alpha1.KeyCA)
 	case remove:
 		err = r.writer.Delete(ctx, held, client.Preconditions{UID: &held.UID, ResourceVersion: &held.ResourceVersion})
