@@ -17,9 +17,11 @@ import (
 
 const (
 	sidecarMemoryLimit = 12 << 20
-	sidecarCPULimit    = 0.01     // of a core
-	issuerMemoryLimit  = 40 << 20 // with so many clients:
-	clients            = 100
+	sidecarCPULimit    = 0.01 // of a core
+	// With so many clients, as cmd/issuer and cmd/controller test it without pods:
+	clients               = 100
+	issuerMemoryLimit     = 40 << 20
+	controllerMemoryLimit = 60 << 20
 	// restFor is how long a process is watched at rest.
 	restFor = 20 * time.Second
 )
@@ -72,6 +74,8 @@ func TestFootprintAtRest(t *testing.T) {
 			t.Errorf("the sidecar takes %.2f %% of a core, more than %.0f %%", 100*cores, 100*sidecarCPULimit)
 		case strings.HasPrefix(name, "issuer") && now.resident > issuerMemoryLimit:
 			t.Errorf("an issuer takes %s, more than %d MiB", now, issuerMemoryLimit>>20)
+		case strings.HasPrefix(name, "controller") && now.resident > controllerMemoryLimit:
+			t.Errorf("a controller takes %s, more than %d MiB", now, controllerMemoryLimit>>20)
 		}
 	}
 }

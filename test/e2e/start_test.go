@@ -15,14 +15,37 @@ const (
 	firstTokenLimit = 150 * time.Millisecond
 	// firstCallLimit is from kubectl apply of a Deployment to the app's first successful call.
 	firstCallLimit = 5 * time.Second
+
+	startRounds    = 3
+	startsOfARound = 5
 )
 
-// Alone on the node: it measures.
+// Alone on the node: it measures. The medians of five starts keep both limits. A machine that is
+// busy with other things may take up to three rounds to show that; the first that keeps both ends
+// the test, and the figures of those that did not are told, too.
 func TestFirstTokenAndFirstCallComeSoon(t *testing.T) {
 	s := newShop(t)
 	s.declareClient(t)
-	var tokens, calls []time.Duration
-	for range 5 {
+	for round := 1; ; round++ {
+		tokens, calls := s.starts(t, startsOfARound)
+		figure(t, "from the start of the sidecar to its first token: %v (limit of the median %v, round %d)", tokens, firstTokenLimit, round)
+		figure(t, "from kubectl apply of a Deployment to the first successful call: %v (limit of the median %v, round %d)", calls, firstCallLimit, round)
+		token, call := median(tokens), median(calls)
+		if token <= firstTokenLimit && call <= firstCallLimit {
+			return
+		}
+		if round == startRounds {
+			t.Fatalf("in none of %d rounds both were kept: the first token took %v (limit %v), the first call %v (limit %v)",
+				startRounds, token, firstTokenLimit, call, firstCallLimit)
+		}
+	}
+}
+
+// starts starts the app n times, and returns how long each took to its first token and to its first
+// call.
+func (s *shop) starts(t *testing.T, n int) (tokens, calls []time.Duration) {
+	t.Helper()
+	for range n {
 		applied := time.Now()
 		s.apply(t, manifest(t, "deployment.yaml"))
 		pod := s.readyPod(t, "checkout")
@@ -32,19 +55,10 @@ func TestFirstTokenAndFirstCallComeSoon(t *testing.T) {
 		s.do(t, "delete", "deployment", "checkout", "--wait=false")
 		s.awaitGone(t, pod)
 	}
-	figure(t, "from the start of the sidecar to its first token: %v (limit %v)", tokens, firstTokenLimit)
-	figure(t, "from kubectl apply of a Deployment to the first successful call: %v (limit %v)", calls, firstCallLimit)
-	if took := secondBest(tokens); took > firstTokenLimit {
-		t.Errorf("the first token took %v, more than %v", took, firstTokenLimit)
-	}
-	if took := secondBest(calls); took > firstCallLimit {
-		t.Errorf("the first call took %v, more than %v", took, firstCallLimit)
-	}
+	return tokens, calls
 }
 
-// secondBest is what the software takes, rather than what else the machine was busy with; the best
-// alone might be luck.
-func secondBest(of []time.Duration) time.Duration { return slices.Sorted(slices.Values(of))[1] }
+func median(of []time.Duration) time.Duration { return slices.Sorted(slices.Values(of))[len(of)/2] }
 
 // firstToken is how long the sidecar of a pod took from the start of its process, as the kernel
 // says, until its last listed token stood in its file.
