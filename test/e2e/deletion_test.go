@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
-// inactiveWithin is how soon introspection says that the token of a pod that is gone is worth
-// nothing, and that no new one is to be had.
+// inactiveWithin is how soon introspection says that the token of a pod that is gone, or of a client that is suspended,
+// is worth nothing, and that no new one is to be had.
 const inactiveWithin = time.Second
 
 func TestADeletedPodWorksWhileItDrainsAndItsTokenEndsWithIt(t *testing.T) {
@@ -46,12 +48,15 @@ func TestADeletedPodWorksWhileItDrainsAndItsTokenEndsWithIt(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 	}()
-	gone := s.awaitGone(t, pod)
-	for s.active(t, token) {
-		if since := time.Since(gone); since > 10*inactiveWithin {
-			t.Fatalf("the token is still active %v after its pod was gone", since)
-		}
+	draining := s.awaitPod(t, "app=checkout", "drains", func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+	if status, answer := s.tokenWith(t, assertion); status != http.StatusOK {
+		t.Errorf("the pod's own assertion, while it drains: %d %v", status, answer)
 	}
+	if !s.active(t, token) {
+		t.Error("the token of a pod that drains is inactive")
+	}
+	gone := s.awaitGone(t, draining)
+	s.awaitInactive(t, token, gone)
 	inactive := time.Since(gone)
 	status, answer := s.tokenWith(t, assertion)
 	refused := time.Since(gone)
@@ -62,10 +67,21 @@ func TestADeletedPodWorksWhileItDrainsAndItsTokenEndsWithIt(t *testing.T) {
 	if report.SuccessesEnding < 20 || report.Failures != 0 {
 		t.Errorf("while it drained: %+v", report)
 	}
-	if inactive > inactiveWithin {
-		t.Errorf("the token was active for %v", inactive)
-	}
 	if status != http.StatusUnauthorized || answer["error"] != "invalid_client" {
 		t.Errorf("the assertion of a pod that is gone for %v: %d %v", refused, status, answer)
+	}
+}
+
+// awaitInactive asks introspection about a token until it is inactive, and fails the test if that took longer than
+// inactiveWithin.
+func (w *world) awaitInactive(t *testing.T, token string, since time.Time) {
+	t.Helper()
+	for w.active(t, token) {
+		if took := time.Since(since); took > 10*inactiveWithin {
+			t.Fatalf("the token is still active after %v", took)
+		}
+	}
+	if took := time.Since(since); took > inactiveWithin {
+		t.Errorf("the token was active for %v more", took)
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Its sidecars go on with the token in hand until it ends, and say what is wrong meanwhile.
+// Introspection says at once that its tokens are worth nothing. Its sidecars go on with the one in hand until it ends,
+// since an API that checks offline accepts it, and say what is wrong meanwhile.
 func TestASuspendedClientIsReportedByItsSidecarsAndRecovers(t *testing.T) {
 	beside(t)
 	s := newShop(t)
@@ -18,9 +19,15 @@ func TestASuspendedClientIsReportedByItsSidecarsAndRecovers(t *testing.T) {
 	pod := s.readyPod(t, "checkout")
 	calls := callerOf(pod)
 	calls.awaitSuccesses(t, 1)
+	token := strings.TrimSpace(s.file(t, pod, "app", "/var/run/lanyard/tokens/orders"))
+	if !s.active(t, token) {
+		t.Fatal("the token is inactive before its client is suspended")
+	}
 
 	s.plugin(t, "suspend", "checkout", "-n", s.namespace)
 	suspended := time.Now()
+	s.awaitInactive(t, token, suspended)
+	figure(t, "inactive at introspection %v after its client was suspended (limit %v)", round(time.Since(suspended)), inactiveWithin)
 	eventually(t, 2*patience, func() error {
 		report, err := calls.report(t.Context())
 		if err == nil && report.Failures == 0 {
