@@ -23,10 +23,11 @@ import (
 	"github.com/lanyard-dev/lanyard/hack/cluster"
 )
 
-// defaults and everything are values of the chart: what must be set, and every switch turned.
+// Values of the chart: what must be set; with all that can be switched on; without what can be switched off.
 const (
 	defaults   = "charts/lanyard/ci/default.yaml"
 	everything = "charts/lanyard/ci/everything.yaml"
+	least      = "charts/lanyard/ci/least.yaml"
 )
 
 // sets are what is checked, each by the command that prints it.
@@ -36,6 +37,7 @@ var sets = []struct {
 }{
 	{"the chart", helm(defaults)},
 	{"the chart with everything on", helm(everything)},
+	{"the chart with everything off", helm(least)},
 	{"config/default", []string{"kustomize", "build", "config/default"}},
 	{"config/default with client secrets", []string{"kustomize", "build", "hack/chart/testdata/client-secrets"}},
 }
@@ -90,7 +92,7 @@ func run(ctx context.Context) (err error) {
 
 // lint runs Helm's lint, and check-monitoring.
 func lint(ctx context.Context) error {
-	for _, values := range []string{defaults, everything} {
+	for _, values := range []string{defaults, everything, least} {
 		if _, err := tool(ctx, nil, "helm", "lint", "--strict", "--quiet", "charts/lanyard", "--values="+values, "--kube-version=1.36.0"); err != nil {
 			return err
 		}
