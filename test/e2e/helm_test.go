@@ -3,9 +3,13 @@
 package e2e
 
 import (
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestHelmInstallSaysWhatToDoNext(t *testing.T) {
@@ -60,12 +64,8 @@ func TestHelmUninstallAndInstallAgain(t *testing.T) {
 		t.Error(err)
 	}
 	figure(t, "helm uninstall, and the namespace gone: %v", time.Since(begun).Round(time.Millisecond))
-	crds, err := s.kubectl(t.Context(), nil, "get", "crds", "-o", "name")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(crds, "lanyard.dev"); n < 5 {
-		t.Errorf("%d of the kinds are left, by default all stay:\n%s", n, crds)
+	if diff := cmp.Diff(s.kinds(t), s.installedKinds(t)); diff != "" {
+		t.Errorf("by default all kinds stay (-of the chart +left):\n%s", diff)
 	}
 
 	// And it can come back, with what was declared meanwhile.
@@ -74,4 +74,35 @@ func TestHelmUninstallAndInstallAgain(t *testing.T) {
 	}
 	s.apply(t, manifest(t, "deployment.yaml"))
 	s.readyPod(t, "checkout")
+}
+
+// kinds are the names of Lanyard's CustomResourceDefinitions, sorted: <group>_<plural>.yaml is the file of each.
+func (w *world) kinds(t *testing.T) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.root, "config/crd/bases/*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("config/crd/bases has no kinds", err)
+	}
+	for _, file := range files {
+		group, plural, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".yaml"), "_")
+		names = append(names, plural+"."+group)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// installedKinds are those of them that the API server has, sorted.
+func (w *world) installedKinds(t *testing.T) (names []string) {
+	t.Helper()
+	out, err := w.kubectl(t.Context(), nil, "get", "crds", "-o", "name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out) {
+		if _, name, _ := strings.Cut(strings.TrimSpace(line), "/"); strings.HasSuffix(name, ".lanyard.dev") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
