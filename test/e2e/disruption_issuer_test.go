@@ -122,12 +122,14 @@ func TestCallsGoOnWithoutTheIssuerUntilTokensEndAndAreFreshSoonAfter(t *testing.
 	l.unharmed(t, "after the issuer's return")
 }
 
-// failedOnlyAfter fails the test if a call failed while its sidecar's token was good, or succeeded when it was not.
+// failedOnlyAfter fails the test if a call failed while its sidecar's token was good, or succeeded when it was not. That the
+// API would accept a token for 30 s more (its leeway) is for clocks that differ: the sidecar does not make use of it.
 func (l *load) failedOnlyAfter(t *testing.T, ends map[string]time.Time, since time.Time) {
 	t.Helper()
 	// The clock of a second, in which metrics and tokens tell time.
 	const rounding = time.Second
 	var shortest, longest time.Duration
+	latest := -time.Hour // of the last success, after its token's end
 	sentences := map[string]int{}
 	for _, pod := range l.pods {
 		report := callerOf(pod).mustReport(t)
@@ -136,6 +138,7 @@ func (l *load) failedOnlyAfter(t *testing.T, ends map[string]time.Time, since ti
 			shortest = lasted
 		}
 		longest = max(longest, end.Sub(since))
+		latest = max(latest, report.LastSuccess.Sub(end))
 		var first app.Failure
 		if len(report.Failed) > 0 {
 			first = report.Failed[0]
@@ -145,12 +148,15 @@ func (l *load) failedOnlyAfter(t *testing.T, ends map[string]time.Time, since ti
 			t.Errorf("%s: a call failed %s before its token's end: %s", pod.Name, end.Sub(first.Begun), first.Cause)
 		case report.Failures == 0 && ended:
 			t.Errorf("%s: no call failed although its token ended %s ago", pod.Name, time.Since(end))
+		case report.LastSuccess.After(end.Add(rounding)):
+			t.Errorf("%s: a call that was due %s after its token's end succeeded", pod.Name, report.LastSuccess.Sub(end))
 		}
 		for cause, n := range report.Causes {
 			sentences[cause] += n
 		}
 	}
 	figure(t, "without the issuer calls went on until their tokens ended, %s to %s after it", round(shortest), round(longest))
+	figure(t, "the last call that succeeded was due %s after its token's end (negative: before; limit %s)", round(latest), rounding)
 	for cause, n := range sentences {
 		t.Logf("then %d times: %s", n, cause)
 	}

@@ -13,6 +13,8 @@ type Report struct {
 	Begun time.Time `json:"begun"`
 	// FirstSuccess is when the first successful answer was there; a reset does not change it.
 	FirstSuccess time.Time `json:"firstSuccess,omitzero"`
+	// LastSuccess is when the last of the calls that succeeded was begun: when it was due.
+	LastSuccess time.Time `json:"lastSuccess,omitzero"`
 	// Ending says that the app was told to end and still calls.
 	Ending bool `json:"ending,omitempty"`
 
@@ -70,6 +72,9 @@ func (c *counts) count(begun, ended time.Time, cause string) (successes int) {
 		}
 		if r.FirstSuccess.IsZero() {
 			r.FirstSuccess = ended
+		}
+		if begun.After(r.LastSuccess) {
+			r.LastSuccess = begun
 		}
 		c.latencies = append(c.latencies, ended.Sub(begun))
 		return r.Successes
