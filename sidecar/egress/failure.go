@@ -75,7 +75,7 @@ func (u *upstream) explain(err error) error {
 func describe(err error, host string) (status int, body failure, result string) {
 	var network net.Error
 	isNoToken := errors.As(err, new(noTokenError))
-	refused, isRefused := errors.AsType[*tokens.Refused](err)
+	refused, isRefused := tokens.AsRefused(err)
 	switch {
 	case isRefused:
 		return http.StatusBadGateway, failure{"token_refused", refused.Error()}, resultNoToken

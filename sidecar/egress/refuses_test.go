@@ -127,6 +127,12 @@ func TestSaysWhyACallFailed(t *testing.T) {
 		"the issuer is away": {func(h *house) {
 			h.source.err = &tokens.Unavailable{Resource: resource, Cause: errors.New("the issuer does not answer")}
 		}, 503, []string{"token_unavailable", "does not answer"}, "no_token"},
+		"the issuer is in trouble": {func(h *house) {
+			h.source.err = &tokens.Unavailable{
+				Resource: resource, RetryAfter: 1500 * time.Millisecond,
+				Cause: &tokens.Refused{Resource: resource, Code: "temporarily_unavailable", Description: "what it knows is too old"},
+			}
+		}, 503, []string{"token_unavailable", "there is no token for api://orders: the issuer answers: temporarily_unavailable: what it knows is too old"}, "no_token"},
 		"no token came in time": {func(h *house) {
 			h.source.err = &tokens.Unavailable{Resource: resource, Cause: context.DeadlineExceeded}
 		}, 504, []string{"token_unavailable"}, "no_token"},

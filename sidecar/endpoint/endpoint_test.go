@@ -250,13 +250,13 @@ func TestWhatTheIssuerAnsweredIsPassedOn(t *testing.T) {
 	}{
 		"a refusal": {refused, 400, map[string]any{
 			"error": "invalid_client", "error_codes": []any{20001.0}, "trace_id": "t-1",
-			"error_description": "the issuer refuses a token for api://orders with number 20001: invalid_client: not 'accepted' (trace id t-1)",
+			"error_description": "the issuer refuses a token for api://orders with number 20001 and trace_id t-1: invalid_client: not 'accepted'",
 		}},
 		"an outage": {&tokens.Unavailable{Resource: orders, Cause: errors.New("connection refused")}, 503, map[string]any{
 			"error": "temporarily_unavailable", "error_description": "there is no token for api://orders: connection refused",
 		}},
 		"an issuer that is busy": {&tokens.Unavailable{Resource: orders, Cause: &tokens.Refused{Resource: orders, Code: oauth.SlowDown, Description: "x"}}, 503, map[string]any{
-			"error": "temporarily_unavailable", "error_description": "there is no token for api://orders: the issuer refuses a token for api://orders: slow_down: x",
+			"error": "temporarily_unavailable", "error_description": "there is no token for api://orders: the issuer answers: slow_down: x",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -32,10 +32,8 @@ func refusalOf(err error) refusal {
 	if n, ok := errors.AsType[*tokens.NotListed](err); ok {
 		return refusal{status: http.StatusBadRequest, code: oauth.InvalidTarget, description: n.Error()}
 	}
-	if r, ok := errors.AsType[*tokens.Refused](err); ok {
-		if _, away := errors.AsType[*tokens.Unavailable](err); !away {
-			return refusal{status: http.StatusBadRequest, code: r.Code, description: r.Error(), number: r.Number, traceID: r.TraceID}
-		}
+	if r, ok := tokens.AsRefused(err); ok {
+		return refusal{status: http.StatusBadRequest, code: r.Code, description: r.Error(), number: r.Number, traceID: r.TraceID}
 	}
 	return refusal{status: http.StatusServiceUnavailable, code: oauth.TemporarilyUnavailable, description: err.Error()}
 }

@@ -138,11 +138,11 @@ func TestAnswersThatBringNoToken(t *testing.T) {
 		refused bool
 		says    string
 	}{
-		"a refusal":                 {401, identity, true, "number 20001: invalid_client: the client could not be authenticated (trace id t-1)"},
+		"a refusal":                 {401, identity, true, "the issuer refuses a token for api://orders with number 20001 and trace_id t-1: invalid_client: the client could not be authenticated"},
 		"a client of DPoP":          {400, `{"error":"invalid_request","error_description":"send a DPoP proof","error_codes":[40008]}`, true, "send a DPoP proof; the sidecar makes no DPoP proofs: the client's spec.tokenBinding has to be MTLS or None"},
 		"a refusal with line feeds": {400, `{"error":"invalid_scope","error_description":"a\nb"}`, true, "invalid_scope: a?b"},
 		"too many requests":         {429, `{"error":"slow_down","error_description":"too many"}`, false, "slow_down: too many"},
-		"starting":                  {503, `{"error":"temporarily_unavailable"}`, false, "temporarily_unavailable"},
+		"starting":                  {503, `{"error":"temporarily_unavailable","error_codes":[50001],"trace_id":"t-1"}`, false, "there is no token for api://orders: the issuer answers with number 50001 and trace_id t-1: temporarily_unavailable"},
 		"no JSON":                   {502, "<html>SECRET</html>", false, "no issuer of Lanyard"},
 		"a redirect":                {307, "", false, "it says 307"},
 		"neither token nor error":   {200, "{}", false, "neither a token nor an error"},

@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -22,19 +23,37 @@ type Refused struct { //nolint:errname // who reads it reads tokens.Refused
 }
 
 func (e *Refused) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "the issuer refuses a token for %s", e.Resource)
+	return fmt.Sprintf("the issuer refuses a token for %s%s", e.Resource, e.said())
+}
+
+// said is what the issuer said. Its sentence may point to the trace_id, which stands before it.
+func (e *Refused) said() string {
+	var with []string
 	if e.Number != 0 {
-		fmt.Fprintf(&b, " with number %d", e.Number)
+		with = append(with, fmt.Sprintf("number %d", e.Number))
+	}
+	if e.TraceID != "" {
+		with = append(with, "trace_id "+e.TraceID)
+	}
+	var b strings.Builder
+	if len(with) > 0 {
+		b.WriteString(" with " + strings.Join(with, " and "))
 	}
 	fmt.Fprintf(&b, ": %s: %s", e.Code, e.Description)
 	if e.Number == oauth.ErrDPoPRequired {
 		b.WriteString("; the sidecar makes no DPoP proofs: the client's spec.tokenBinding has to be MTLS or None")
 	}
-	if e.TraceID != "" {
-		fmt.Fprintf(&b, " (trace id %s)", e.TraceID)
-	}
 	return b.String()
+}
+
+// AsRefused returns the issuer's "no" if that is what an error of a Source or a Client is. An
+// issuer in trouble, or one that is asked too often, gives a code, too; that is an *Unavailable,
+// passes by itself, and is none.
+func AsRefused(err error) (*Refused, bool) {
+	if _, away := errors.AsType[*Unavailable](err); away {
+		return nil, false
+	}
+	return errors.AsType[*Refused](err)
 }
 
 // ofResource says whether the refusal is about what was asked for, and not about who
@@ -48,7 +67,7 @@ func (e *Refused) ofResource() bool {
 type Unavailable struct { //nolint:errname // who reads it reads tokens.Unavailable
 	Resource string
 	// Cause is why; nil while the first answer is still waited for. It may also be a
-	// context's error.
+	// context's error, or what an issuer in trouble answered: see AsRefused.
 	Cause error
 	// RetryAfter is how long the issuer asked to be left alone; zero: it did not say.
 	RetryAfter time.Duration
@@ -57,6 +76,9 @@ type Unavailable struct { //nolint:errname // who reads it reads tokens.Unavaila
 func (e *Unavailable) Error() string {
 	if e.Cause == nil {
 		return fmt.Sprintf("there is no token for %s yet", e.Resource)
+	}
+	if r, ok := errors.AsType[*Refused](e.Cause); ok {
+		return fmt.Sprintf("there is no token for %s: the issuer answers%s", e.Resource, r.said())
 	}
 	return fmt.Sprintf("there is no token for %s: %v", e.Resource, e.Cause)
 }

@@ -157,7 +157,7 @@ func (s *Source) await(ctx context.Context, r *resource, instead *Token) (*Token
 		if held.validAt(s.cfg.Now()) && held != instead {
 			return held, nil
 		}
-		if _, refused := errors.AsType[*Refused](failure); refused || instead != nil && failure != nil && !first {
+		if _, refused := AsRefused(failure); refused || instead != nil && failure != nil && !first {
 			return nil, failure
 		}
 		select {

@@ -229,6 +229,27 @@ func TestARefusalIsToldAtOnceAndOvercome(t *testing.T) {
 	})
 }
 
+// What an issuer in trouble answers is no refusal: it is waited out, as one that does not answer.
+func TestAnIssuerInTroubleIsWaitedOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := &tokens.Refused{Resource: orders, Code: oauth.TemporarilyUnavailable, Description: "what it knows is too old", TraceID: "another-each-time"}
+		issuer := &issuer{t: t, away: &tokens.Unavailable{Resource: orders, Cause: answer}}
+		s := start(t, issuer, nil, orders)
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		if _, err := s.Token(ctx, orders); !is[*tokens.Unavailable](err) || time.Since(began) < time.Second {
+			t.Errorf("got %v after %s", err, time.Since(began))
+		}
+		if err := s.Missing(); !is[*tokens.Unavailable](err) || !strings.Contains(err.Error(), "too old") || strings.Contains(err.Error(), "another") {
+			t.Errorf("what is waited for: %v", err)
+		}
+		issuer.set(func() { issuer.away = nil })
+		issuer.want(s.Token(t.Context(), orders))
+	})
+}
+
 func TestRenewBringsAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := &issuer{t: t, takes: 100 * time.Millisecond}

@@ -66,17 +66,26 @@ func (s *Source) Missing() error {
 		switch {
 		case state.Token.validAt(now):
 		case state.Failure != nil:
-			if refused, ok := errors.AsType[*Refused](state.Failure); ok {
-				same := *refused
-				same.TraceID = ""
-				return &same
-			}
-			return state.Failure
+			return withoutTrace(state.Failure)
 		default:
 			return &Unavailable{Resource: state.Resource}
 		}
 	}
 	return nil
+}
+
+// withoutTrace is the error without the trace id of what the issuer answered.
+func withoutTrace(err error) error {
+	answer, ok := errors.AsType[*Refused](err)
+	if !ok {
+		return err
+	}
+	same := *answer
+	same.TraceID = ""
+	if away, ok := errors.AsType[*Unavailable](err); ok {
+		return &Unavailable{Resource: away.Resource, Cause: &same, RetryAfter: away.RetryAfter}
+	}
+	return &same
 }
 
 // count counts a request. One that was given up because the program ends is none.
@@ -92,7 +101,7 @@ func (s *Source) count(ctx context.Context, r *resource, err error) {
 	}
 }
 
-// codeOf is a failure's label, of which there are few.
+// codeOf is a failure's label, of which there are few. An issuer in trouble gives a code, too.
 func codeOf(err error) string {
 	r, ok := errors.AsType[*Refused](err)
 	if !ok {

@@ -3,7 +3,6 @@ package tokens
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"sync"
 	"time"
 )
@@ -141,7 +140,7 @@ func (s *Source) switchTo(ctx context.Context, c *tls.Certificate) error {
 func hinders(held *View, got map[string]*Token, failed map[string]error, now time.Time) error {
 	var last error
 	for identifier, err := range failed {
-		if r, ok := errors.AsType[*Refused](err); ok && r.ofResource() {
+		if r, ok := AsRefused(err); ok && r.ofResource() {
 			continue
 		}
 		if held.Tokens[identifier].validAt(now) {
