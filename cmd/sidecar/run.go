@@ -189,14 +189,9 @@ func (s *sidecar) announce(ctx context.Context) {
 
 // serve listens on all ports until ctx ends, and then until the last request is answered.
 func (s *sidecar) serve(ctx context.Context) error {
-	var lc net.ListenConfig
-	public, err := lc.Listen(ctx, "tcp", s.options.Listen)
+	public, plain, err := s.listen(ctx)
 	if err != nil {
-		return fmt.Errorf("--listen=%s: %w", s.options.Listen, err)
-	}
-	plain, err := lc.Listen(ctx, "tcp", s.options.MetricsListen)
-	if err != nil {
-		return errors.Join(fmt.Errorf("--metrics-listen=%s: %w", s.options.MetricsListen, err), public.Close())
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -224,4 +219,21 @@ func (s *sidecar) serve(ctx context.Context) error {
 	<-proxies
 	_ = s.ops.Close()
 	return err
+}
+
+// listen takes all ports, or none. The one where the startup probe asks is the last: with
+// --wait=false it says at once that the app may start, which calls the others.
+func (s *sidecar) listen(ctx context.Context) (public, plain net.Listener, err error) {
+	var lc net.ListenConfig
+	if public, err = lc.Listen(ctx, "tcp", s.options.Listen); err != nil {
+		return nil, nil, fmt.Errorf("--listen=%s: %w", s.options.Listen, err)
+	}
+	if err = s.proxies.Listen(ctx); err != nil {
+		return nil, nil, errors.Join(err, public.Close())
+	}
+	if plain, err = lc.Listen(ctx, "tcp", s.options.MetricsListen); err != nil {
+		s.proxies.Close()
+		return nil, nil, errors.Join(fmt.Errorf("--metrics-listen=%s: %w", s.options.MetricsListen, err), public.Close())
+	}
+	return public, plain, nil
 }

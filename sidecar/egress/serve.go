@@ -25,6 +25,7 @@ const (
 // Proxies are those of one pod.
 type Proxies struct {
 	upstreams []*upstream
+	listeners []net.Listener // one for each of them, after Listen
 	log       *slog.Logger
 }
 
@@ -48,19 +49,37 @@ func (p *Proxies) Handler(port int) http.Handler {
 	return nil
 }
 
-// Serve listens on the port of each upstream, on the loopback address only, until ctx ends and
-// then until the calls that are being passed on have ended. The error says which port could not
-// be had.
-func (p *Proxies) Serve(ctx context.Context) error {
-	listeners, err := p.listen(ctx)
-	if err != nil {
-		return err
+// Listen takes the port of each upstream, on the loopback address only, or none. The error says
+// which could not be had. Who calls from then on is answered once Serve runs.
+func (p *Proxies) Listen(ctx context.Context) error {
+	var config net.ListenConfig
+	for _, u := range p.upstreams {
+		l, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(u.Port)))
+		if err != nil {
+			p.Close()
+			return fmt.Errorf("the port of upstream %s: %w", u.URL.Host, err)
+		}
+		p.listeners = append(p.listeners, l)
 	}
-	servers := make([]*http.Server, len(p.upstreams))
-	failed := make(chan error, len(p.upstreams))
-	for i, u := range p.upstreams {
-		servers[i] = newServer(u)
-		go func() { failed <- servers[i].Serve(listeners[i]) }()
+	return nil
+}
+
+// Close gives the ports back that Listen took, where Serve is not called after all.
+func (p *Proxies) Close() {
+	for _, l := range p.listeners {
+		_ = l.Close()
+	}
+	p.listeners = nil
+}
+
+// Serve serves on the ports that Listen took, until ctx ends and then until the calls that are
+// being passed on have ended.
+func (p *Proxies) Serve(ctx context.Context) (err error) {
+	servers := make([]*http.Server, len(p.listeners))
+	failed := make(chan error, len(p.listeners))
+	for i, l := range p.listeners {
+		servers[i] = newServer(p.upstreams[i])
+		go func() { failed <- servers[i].Serve(l) }()
 	}
 	select {
 	case err = <-failed:
@@ -68,21 +87,6 @@ func (p *Proxies) Serve(ctx context.Context) error {
 	}
 	p.drain(ctx, servers)
 	return err
-}
-
-func (p *Proxies) listen(ctx context.Context) (listeners []net.Listener, err error) {
-	var config net.ListenConfig
-	for _, u := range p.upstreams {
-		l, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(u.Port)))
-		if err != nil {
-			for _, open := range listeners {
-				_ = open.Close()
-			}
-			return nil, fmt.Errorf("the port of upstream %s: %w", u.URL.Host, err)
-		}
-		listeners = append(listeners, l)
-	}
-	return listeners, nil
 }
 
 // drain ends all servers at once.
