@@ -4,6 +4,7 @@ package ingress
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -40,6 +41,9 @@ func TestIngress(t *testing.T) {
 		for get(t, "http://"+ops+"/readyz") != "about to stop\n" {
 			time.Sleep(5 * time.Millisecond)
 		}
+		for listening(t, address) { // then it serves no more than what was begun
+			time.Sleep(5 * time.Millisecond)
+		}
 		close(release)
 		if r := <-answer; r.body != "done" {
 			t.Errorf("got %+v", r)
@@ -49,6 +53,16 @@ func TestIngress(t *testing.T) {
 			t.Errorf("it ended with %d", code)
 		}
 	})
+}
+
+func listening(t *testing.T, address string) bool {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
 }
 
 func get(t *testing.T, address string) string {
