@@ -37,9 +37,10 @@ type Gate struct {
 const (
 	// maxMethod is how much of a method is logged.
 	maxMethod = 32
-	// refusedBody is how long whoever is refused may take to send the rest of the body, which the
-	// server reads before the next request: without an end, strangers would keep all connections.
-	refusedBody = 3 * time.Second
+	// refusedPatience is how long whoever is refused may take to send the rest of the body, which
+	// the server reads before the next request, and as long again to read the answer: without an
+	// end, strangers would keep all connections.
+	refusedPatience = 3 * time.Second
 )
 
 // NewGate returns a gate.
@@ -90,7 +91,9 @@ func (g *Gate) judge(w http.ResponseWriter, r *http.Request, next pass) {
 // observe calls serve, and then counts the request and logs it.
 func (g *Gate) observe(w http.ResponseWriter, r *http.Request, by string, serve func(w *recorder)) {
 	rec := &recorder{ResponseWriter: w, refuse: func() {
-		_ = http.NewResponseController(w).SetReadDeadline(g.Now().Add(refusedBody)) // a real connection has one
+		connection, now := http.NewResponseController(w), g.Now()
+		_ = connection.SetReadDeadline(now.Add(refusedPatience))      // a real connection has one
+		_ = connection.SetWriteDeadline(now.Add(2 * refusedPatience)) // the answer may wait for the body's end
 	}}
 	g.counts.inFlight.Add(1)
 	defer g.conclude(r, rec, by, g.Now()) // also where the answer breaks off in a panic
