@@ -1,7 +1,9 @@
 package pod
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,15 +121,17 @@ func (f facts) certificates() []*v1alpha1.ClientCertificate {
 	return f.known.Certificates
 }
 
-// stamp changes whenever what a pod is compared with does.
+// stamp changes whenever what a pod is compared with does. It is short, since it is remembered for
+// each pod of a client, which may have a thousand certificates, in whatever order the cache says them.
 func (f facts) stamp() string {
 	c := f.known.Client
-	var s strings.Builder
-	fmt.Fprintf(&s, "%s/%d/%s", c.UID, c.Generation, rules.ClientID(c))
+	all := []string{fmt.Sprintf("%s/%d/%s", c.UID, c.Generation, rules.ClientID(c))}
 	for _, cc := range f.certificates() {
-		fmt.Fprintf(&s, " %s/%d/%s", cc.UID, cc.Generation, cc.Status.SecretName)
+		all = append(all, fmt.Sprintf("%s/%d/%s", cc.UID, cc.Generation, cc.Status.SecretName))
 	}
-	return s.String()
+	slices.Sort(all)
+	sum := sha256.Sum256([]byte(strings.Join(all, " ")))
+	return string(sum[:])
 }
 
 // otherwise is what is told of a pod that was injected by a wrong guess.

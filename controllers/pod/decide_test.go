@@ -2,6 +2,7 @@ package pod
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,6 +122,26 @@ func TestRefusesToTellOfEveryPodOfACrowd(t *testing.T) {
 	}
 	if !tells(1) {
 		t.Error("a new pod is not told of")
+	}
+}
+
+// One owner's thousand pods times a thousand certificates would be most of the controller's memory.
+func TestRefusesToRememberACrowdOfCertificatesForEachPod(t *testing.T) {
+	f := facts{known: injection.Known{Client: &v1alpha1.OAuthClient{}}}
+	for i := range 1000 {
+		f.known.Certificates = append(f.known.Certificates, &v1alpha1.ClientCertificate{ObjectMeta: metav1.ObjectMeta{UID: types.UID(fmt.Sprint(i))}})
+	}
+	before := f.stamp()
+	if len(before) > 64 {
+		t.Errorf("%d bytes are remembered of what a pod was compared with", len(before))
+	}
+	slices.Reverse(f.known.Certificates)
+	if f.stamp() != before {
+		t.Error("another order is taken for a change")
+	}
+	f.known.Certificates[0].Generation++
+	if f.stamp() == before {
+		t.Error("a change of one certificate is not noticed")
 	}
 }
 
