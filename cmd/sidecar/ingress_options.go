@@ -36,16 +36,18 @@ type IngressOptions struct {
 
 const ingressUsage = `lanyard-sidecar ingress stands before an API: it ends mutual TLS, verifies token and binding, asks
 the rules which roles a method and path need, and passes the request on to the app on loopback
-with the caller in the headers X-Lanyard-Client-Id, -Tenant, -Roles and -Subject.
+with the caller in the headers X-Lanyard-Client-Id, X-Lanyard-Tenant, X-Lanyard-Roles and
+X-Lanyard-Subject.
 
   lanyard-sidecar ingress --issuer https://lanyard-issuer.lanyard-system.svc --ca issuer-ca.crt \
       --audience api://orders --rules rules.yaml --tls-cert tls.crt --tls-key tls.key \
       --forward http://127.0.0.1:8080
 
 With --auth-request-listen it also answers a proxy that asks whether a request may pass:
-auth_request of nginx, ext_authz of Envoy. --listen= leaves that alone.
+auth_request of nginx, ext_authz of Envoy. With --listen= it does nothing else.
 
-Rules, of which those of the longest path count; what none names is refused:
+Rules. A path means itself and all below it; those of the longest path count, and what none
+names is refused:
 
   rules:
   - {path: /orders, methods: [GET], roles: [Orders.Read.All]}
@@ -58,13 +60,13 @@ Flags:
 
 // AddFlags adds a flag for each option.
 func (o *IngressOptions) AddFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.Issuer, "issuer", "", "the issuer's URL, https")
+	f.StringVar(&o.Issuer, "issuer", "", "the issuer's URL, https; required")
 	f.StringVar(&o.CAFile, "ca", "", "file with the roots of the issuer's certificate, PEM; read again when it changes (default: the system's)")
-	f.StringVar(&o.Audience, "audience", "", "the API's identifier, spec.identifier of its ProtectedResource")
-	f.StringVar(&o.RulesFile, "rules", "", "file with the rules, YAML; read again when it changes")
+	f.StringVar(&o.Audience, "audience", "", "the API's identifier, spec.identifier of its ProtectedResource; required")
+	f.StringVar(&o.RulesFile, "rules", "", "file with the rules, YAML; read again when it changes; required")
 	f.StringArrayVar(&o.URLs, "url", nil, "where clients reach the API, for DPoP: https, host, and the path that a proxy cuts off; may be repeated (default: https and the request's Host)")
-	f.BoolVar(&o.AllowUnbound, "allow-unbound", false, "also accept tokens that are bound to nothing; only for a resource whose tokenBindingPolicy is Optional")
-	f.StringVar(&o.Listen, "listen", ":8443", "address of the API, TLS; empty: only --auth-request-listen")
+	f.BoolVar(&o.AllowUnbound, "allow-unbound", false, "also accept tokens that are bound to no certificate and no key: whoever has got hold of one can use it; only for a resource whose tokenBindingPolicy is Optional")
+	f.StringVar(&o.Listen, "listen", ":8443", "address of the API, TLS, which needs --tls-cert and --tls-key; empty: only --auth-request-listen")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "file with the API's certificate, PEM; read again when it changes")
 	f.StringVar(&o.TLSKey, "tls-key", "", "file with its private key, PEM")
 	f.StringVar(&o.Forward, "forward", "http://127.0.0.1:8080", "where the app is, on loopback; h2c://127.0.0.1:8080 for HTTP/2 without TLS, as gRPC")
@@ -73,7 +75,7 @@ func (o *IngressOptions) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.Proxy, "proxy", "", "the kind of the proxy that asks, or that ends TLS before --listen: nginx, haproxy or envoy; says in which header it names the client's certificate")
 	f.StringVar(&o.ProxyCA, "client-cert-proxy-ca", "", "file with the CAs of proxies, PEM: who shows a certificate of theirs with one of --client-cert-proxy-name may name a client's certificate; read again when it changes")
 	f.StringSliceVar(&o.ProxyNames, "client-cert-proxy-name", nil, "DNS name in the certificate of a proxy; may be repeated")
-	f.StringVar(&o.MetricsListen, "metrics-listen", ":9468", "address of /metrics, /healthz and /readyz, plain")
+	f.StringVar(&o.MetricsListen, "metrics-listen", ":9468", "address of /metrics, /healthz and /readyz, plain HTTP; without a host on all addresses")
 	f.DurationVar(&o.ShutdownDelay, "shutdown-delay", 5*time.Second, "how long requests are still accepted after SIGTERM, until the endpoints are updated")
 	f.IntVar(&o.MaxConnections, "max-connections", 8192, "connections to --listen at once; more wait")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error; debug says why a token was refused")

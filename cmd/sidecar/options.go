@@ -63,27 +63,28 @@ In a pod the injector writes the flags. Outside Kubernetes, as a client with a c
   curl http://127.0.0.1:9470/v1/orders
 
 With --assertion-file a signed assertion, such as a projected service account token,
-authenticates instead of the certificate, which then only binds the tokens.
+authenticates instead of the certificate, which then only binds the tokens. The issuer is
+asked through the proxy that $HTTPS_PROXY names; the upstreams never are.
 
 Flags:
 `
 
 // AddFlags adds a flag for each option.
 func (o *Options) AddFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.Issuer, "issuer", "", "the issuer's URL, https")
+	f.StringVar(&o.Issuer, "issuer", "", "the issuer's URL, https; required")
 	f.StringVar(&o.ClientID, "client-id", "", "the client's id; optional with an assertion that belongs to one client only")
 	f.StringVar(&o.AssertionFile, "assertion-file", "", "file with the assertion that authenticates, such as a projected service account token; read at each request (default: the certificate authenticates)")
 	f.StringVar(&o.CertFile, "cert", "", "file with the client's certificate, PEM; tokens are bound to it; looked at every second")
 	f.StringVar(&o.KeyFile, "key", "", "file with its private key, PEM")
 	f.StringVar(&o.CAFile, "ca", "", "file with the roots of the issuer's certificate, PEM; read at each request (default: the system's)")
-	f.StringVar(&o.ConfigFile, "config", "", "file with the resources and upstreams, YAML (default: the YAML in $"+configEnv+")")
-	f.StringVar(&o.Directory, "directory", "/var/run/lanyard", "where token files are written; empty: nowhere")
-	f.BoolVar(&o.ExposeCertificate, "expose-certificate", false, "write the certificate and its key beside each token")
-	f.StringVar(&o.FileMode, "file-mode", "0444", "mode of the files: 0444, 0440 or 0400")
+	f.StringVar(&o.ConfigFile, "config", "", "file with the resources and upstreams, YAML (default: what $"+configEnv+" holds, which is the YAML itself)")
+	f.StringVar(&o.Directory, "directory", "/var/run/lanyard", "folder of the token files tokens/<name>; whoever may read it has the tokens; empty: none are written")
+	f.BoolVar(&o.ExposeCertificate, "expose-certificate", false, "also write token, tls.crt and tls.key together, to bound/<name> below --directory, for programs that speak mutual TLS themselves")
+	f.StringVar(&o.FileMode, "file-mode", "0444", "mode of the files below --directory, keys too: 0444 for every user, 0440 for the group, 0400 for the sidecar's own user")
 	f.StringVar(&o.Listen, "listen", defaultListen, "address of the token endpoint, on loopback")
-	f.StringVar(&o.MetricsListen, "metrics-listen", defaultMetricsListen, "address of /metrics, /healthz and /startedz, plain")
-	f.BoolVar(&o.Wait, "wait", true, "count as started only once every listed resource has a token")
-	f.StringVar(&o.UpstreamCADirectory, "upstream-ca-directory", "/var/run/secrets/lanyard.dev/upstreams", "where <caConfigMap>/ca.crt of the upstreams is")
+	f.StringVar(&o.MetricsListen, "metrics-listen", defaultMetricsListen, "address of /metrics, /healthz and /startedz, plain HTTP; without a host on all addresses")
+	f.BoolVar(&o.Wait, "wait", true, "have /startedz, and so lanyard-sidecar started, say yes only once every listed resource has a token; --wait=false: at once")
+	f.StringVar(&o.UpstreamCADirectory, "upstream-ca-directory", "/var/run/secrets/lanyard.dev/upstreams", "folder that has <caConfigMap>/ca.crt, the roots of an upstream that names a caConfigMap")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.Usage = func() { fmt.Fprint(os.Stderr, usage+f.FlagUsages()) }
 }
