@@ -53,14 +53,10 @@ func caBundles(configuration *unstructured.Unstructured) []string {
 }
 
 // checkInjected waits until the CA injector has written the CA of the certificate "leaf" into a
-// webhook configuration that asks for it, and applies the configuration again.
+// webhook configuration that asks for it, and applies the configuration again. The CA is read anew
+// each time: the certificate has signed itself, and cert-manager may issue it a second time.
 func checkInjected(t *testing.T, client dynamic.Interface) {
 	t.Helper()
-	secret, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).Namespace("shop").Get(t.Context(), "leaf", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, _, _ := unstructured.NestedString(secret.Object, "data", "ca.crt")
 	for _, when := range []string{"at first", "applied again"} {
 		configuration := parsedHooks(t)
 		if err := pointAt(configuration, "https://127.0.0.1:1", nil); err != nil {
@@ -70,10 +66,15 @@ func checkInjected(t *testing.T, client dynamic.Interface) {
 			t.Fatal(err)
 		}
 		eventually(t, "the CA in the webhook configuration, "+when, func(ctx context.Context) error {
+			secret, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).Namespace("shop").Get(ctx, "leaf", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
 			got, err := client.Resource(admissionResource("mutatingwebhookconfigurations")).Get(ctx, "hooks", metav1.GetOptions{})
 			if err != nil {
 				return err
 			}
+			ca, _, _ := unstructured.NestedString(secret.Object, "data", "ca.crt")
 			if diff := cmp.Diff([]string{ca, ca}, caBundles(got)); ca == "" || diff != "" {
 				return fmt.Errorf("the bundles (-want +got):\n%s", diff)
 			}

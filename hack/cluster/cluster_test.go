@@ -151,7 +151,7 @@ func checkIssued(t *testing.T, client dynamic.Interface) {
 func checkForgery(t *testing.T, mallory dynamic.Interface) {
 	t.Helper()
 	requests := mallory.Resource(certManagerResource("certificaterequests")).Namespace("shop")
-	created, err := requests.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+	forged := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "cert-manager.io/v1",
 		"kind":       "CertificateRequest",
 		"metadata":   map[string]any{"name": "forged"},
@@ -163,10 +163,12 @@ func checkForgery(t *testing.T, mallory dynamic.Interface) {
 			"groups":    []any{"system:masters"},
 			"extra":     map[string]any{"forged": []any{"yes"}},
 		},
-	}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}}
+	var created *unstructured.Unstructured
+	eventually(t, "the forged request", func(ctx context.Context) (err error) { // her role is new, too
+		created, err = requests.Create(ctx, forged, metav1.CreateOptions{})
+		return err
+	})
 	spec, _, _ := unstructured.NestedMap(created.Object, "spec")
 	delete(spec["extra"].(map[string]any), "authentication.kubernetes.io/credential-id") // what the API server adds
 	got := map[string]any{"username": spec["username"], "groups": spec["groups"], "uid": spec["uid"], "extra": spec["extra"]}
@@ -261,7 +263,9 @@ func TestStartedClusterIssuesCertificatesAndLosesNothingWhenKilled(t *testing.T)
 // The pieces, as tests on envtest take them.
 func TestCertManagerRunsOnEnvtest(t *testing.T) {
 	assets := builtAssets(t)
-	environment := &envtest.Environment{BinaryAssetsDirectory: assets.Dir}
+	environment := &envtest.Environment{
+		BinaryAssetsDirectory: assets.Dir, ControlPlaneStartTimeout: readyTimeout, ControlPlaneStopTimeout: readyTimeout,
+	}
 	config, err := environment.Start()
 	if err != nil {
 		t.Fatal(err)

@@ -123,7 +123,7 @@ func TestRestartRunsTheSameAgain(t *testing.T) {
 			return err
 		}
 	}
-	limited, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	limited, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := s.WaitReady(limited, "one", said(1)); err != nil {
 		t.Fatal(err)

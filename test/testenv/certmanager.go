@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -37,6 +38,28 @@ func (e *Environment) StartCertManager(ctx context.Context) error {
 	}
 	e.stops = append(e.stops, func() error { stop(); return nil })
 	return e.makeWorkloadCA(ctx)
+}
+
+// Issued waits until a Certificate is in its Secret and nothing more happens to it, and returns it
+// as it is then. cert-manager's own Ready is not enough: on a busy machine it now and then has not
+// seen the Secret that it wrote, and issues a second time at once.
+func (e *Environment) Issued(t *testing.T, namespace, name string) *certmanagerv1.Certificate {
+	t.Helper()
+	c := &certmanagerv1.Certificate{}
+	Eventually(t, func(ctx context.Context) error {
+		if err := e.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, c); err != nil {
+			return err
+		}
+		is := map[certmanagerv1.CertificateConditionType]cmmeta.ConditionStatus{}
+		for _, condition := range c.Status.Conditions {
+			is[condition.Type] = condition.Status
+		}
+		if is[certmanagerv1.CertificateConditionReady] != cmmeta.ConditionTrue || is[certmanagerv1.CertificateConditionIssuing] == cmmeta.ConditionTrue {
+			return fmt.Errorf("Certificate %s is being issued: %v", name, c.Status)
+		}
+		return nil
+	})
+	return c
 }
 
 func (e *Environment) startControllerManager(ctx context.Context) error {

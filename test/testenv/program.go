@@ -107,6 +107,8 @@ type Issuer struct {
 	URL, Address string
 	// CAFile has the CA of its certificate, which is good for loopback and for IssuerURL.
 	CAFile string
+
+	ops string
 }
 
 // StartIssuer runs an issuer until the test ends, and returns when it is ready. An empty url
@@ -122,13 +124,19 @@ func (e *Environment) StartIssuer(t *testing.T, url string, args ...string) *Iss
 	if i.URL == "" {
 		i.URL = "https://" + i.Address
 	}
-	ops := Address(t, dir, "ops")
+	i.ops = Address(t, dir, "ops")
 	i.Program = e.StartProgram(t, name, append([]string{
-		"--issuer-url=" + i.URL, "--listen=" + i.Address, "--ops-listen=" + ops, "--shutdown-delay=0s",
+		"--issuer-url=" + i.URL, "--listen=" + i.Address, "--ops-listen=" + i.ops, "--shutdown-delay=0s",
 		"--tls-cert=" + filepath.Join(e.dir, name+".crt"), "--tls-key=" + filepath.Join(e.dir, name+".key"),
 	}, args...)...)
-	Eventually(t, func(ctx context.Context) error { return ready(ctx, "http://"+ops) })
+	i.Ready(t)
 	return i
+}
+
+// Ready waits until it is.
+func (i *Issuer) Ready(t *testing.T) {
+	t.Helper()
+	Eventually(t, func(ctx context.Context) error { return ready(ctx, "http://"+i.ops) })
 }
 
 // Address is the loopback address of that name in dir. It stays the same for as long as dir is

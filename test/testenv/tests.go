@@ -23,7 +23,7 @@ const (
 	pollInterval = 20 * time.Millisecond
 	// patience is how long Eventually waits: far longer than anything should take,
 	// because the machine may be busy.
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // Namespace makes a namespace of its own for the test.
