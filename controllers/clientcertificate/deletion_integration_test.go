@@ -130,13 +130,7 @@ func TestPinsNothingToWhatIsBeingDeleted(t *testing.T) {
 	}
 	w.held(gone)
 	before := gone.Status.DeepCopy()
-	w.renew("own")
-	w.eventually(witness, func(c *v1alpha1.ClientCertificate) error {
-		if got := states(c); got != "Current/2 Previous/1" {
-			return fmt.Errorf("pins: %s", got)
-		}
-		return nil
-	})
+	w.renewed(witness, "own", w.pinned(witness, "own"))
 	if err := w.env.Client.Get(t.Context(), client.ObjectKeyFromObject(gone), gone); err != nil {
 		t.Fatal(err)
 	}

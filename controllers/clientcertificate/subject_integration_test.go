@@ -2,6 +2,7 @@ package clientcertificate_test
 
 import (
 	"crypto/x509"
+	"fmt"
 	"testing"
 	"time"
 
@@ -33,15 +34,21 @@ func TestSubjectSaysWhatItMatchesAndPinsNothing(t *testing.T) {
 // Nobody touches the object.
 func TestSubjectWarnsOfItsCAAndEndsWithIt(t *testing.T) {
 	w := newWorld(t, nil)
-	short := certificatePEM(t, func(x *x509.Certificate) { x.NotAfter = time.Now().Add(3 * time.Second) })
-	alone := w.matching("alone", v1alpha1.SubjectSource{CABundle: short, DNS: "checkout.shop.svc"})
-	beside := w.matching("beside", v1alpha1.SubjectSource{CABundle: short + certificatePEM(t, nil), DNS: "checkout.shop.svc"})
-	w.create(alone)
-	w.create(beside)
-	w.says(w.becomes(alone, v1alpha1.ReasonReady), "expires at")
-	w.hasEvent("alone", "Warning", clientcertificate.EventAuthorityEnds, "expires at")
+	var alone, beside *v1alpha1.ClientCertificate
+	for try := 0; ; try++ {
+		short := certificatePEM(t, func(x *x509.Certificate) { x.NotAfter = time.Now().Add(long(try)) })
+		alone = w.matching(fmt.Sprint("alone-", try), v1alpha1.SubjectSource{CABundle: short, DNS: "checkout.shop.svc"})
+		beside = w.matching(fmt.Sprint("beside-", try), v1alpha1.SubjectSource{CABundle: short + certificatePEM(t, nil), DNS: "checkout.shop.svc"})
+		w.create(alone)
+		w.create(beside)
+		if w.sees(alone, v1alpha1.ReasonReady, v1alpha1.ReasonCertificateExpired) {
+			break
+		}
+	}
+	w.says(ready(alone).Message, "expires at")
+	w.hasEvent(alone.Name, "Warning", clientcertificate.EventAuthorityEnds, "expires at")
 	w.says(w.becomes(alone, v1alpha1.ReasonCertificateExpired), "of the CA that issues now")
-	w.hasEvent("beside", "Warning", clientcertificate.EventAuthorityEnds, "expired at")
+	w.hasEvent(beside.Name, "Warning", clientcertificate.EventAuthorityEnds, "expired at")
 	w.says(w.becomes(beside, v1alpha1.ReasonReady), "1 of 2")
 }
 

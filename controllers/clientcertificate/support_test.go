@@ -155,6 +155,25 @@ func (w world) becomes(c *v1alpha1.ClientCertificate, reason string) string {
 	return ready(c).Message
 }
 
+// long returns how long something may last that a test has to see before it is over: on a busy
+// machine the first was missed, and the next lasts longer.
+func long(try int) time.Duration { return 3 * time.Second << try }
+
+// sees waits as becomes does, and says whether it was so before c was Ready for the reason later.
+func (w world) sees(c *v1alpha1.ClientCertificate, reason, later string) bool {
+	w.Helper()
+	testenv.Eventually(w.T, func(ctx context.Context) error {
+		if err := w.env.Client.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
+			return err
+		}
+		if r := ready(c); r.Reason != reason && r.Reason != later {
+			return fmt.Errorf("%s: Ready is %s, %s: %s; want the reason %s", c.Name, r.Status, r.Reason, r.Message, reason)
+		}
+		return nil
+	})
+	return ready(c).Reason == reason
+}
+
 // eventually waits until check is content with c.
 func (w world) eventually(c *v1alpha1.ClientCertificate, check func(*v1alpha1.ClientCertificate) error) {
 	w.Helper()
