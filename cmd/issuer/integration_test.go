@@ -65,62 +65,101 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 		}
 	})
 	t.Run("refuses a deleted pod within a second", func(t *testing.T) {
-		p := s.pod(t, "goes", "checkout", "")
-		token := s.projected(t, "checkout", p)
-		if a := s.ask(t.Context(), t, token, ""); a.Status != http.StatusOK {
-			t.Fatalf("got %d %s", a.Status, a.raw)
-		}
-		check(t, s.env.Client.Delete(t.Context(), p))
-		s.within(t, "deletion of a pod", http.StatusUnauthorized, func() answer { return s.ask(t.Context(), t, token, "") })
+		s.within(t, "deletion of a pod", http.StatusUnauthorized, func() func() answer {
+			p := s.pod(t, "goes", "checkout", "")
+			token := s.projected(t, "checkout", p)
+			if a := s.ask(t.Context(), t, token, ""); a.Status != http.StatusOK {
+				t.Fatalf("got %d %s", a.Status, a.raw)
+			}
+			check(t, s.env.Client.Delete(t.Context(), p))
+			return func() answer { return s.ask(t.Context(), t, token, "") }
+		})
 	})
 	t.Run("accepts a pod that drains, and refuses it once it is gone", func(t *testing.T) {
-		p := s.pod(t, "drains", "checkout", "node-1")
-		token := s.projected(t, "checkout", p)
-		check(t, s.env.Client.Delete(t.Context(), p, client.GracePeriodSeconds(60)))
-		if a := s.ask(t.Context(), t, token, ""); a.Status != http.StatusOK {
-			t.Errorf("while it drains, got %d %s", a.Status, a.raw)
-		}
-		check(t, s.env.Client.Delete(t.Context(), p, client.GracePeriodSeconds(0)))
-		s.within(t, "end of a pod", http.StatusUnauthorized, func() answer { return s.ask(t.Context(), t, token, "") })
+		s.within(t, "end of a pod", http.StatusUnauthorized, func() func() answer {
+			p := s.pod(t, "drains", "checkout", "node-1")
+			token := s.projected(t, "checkout", p)
+			check(t, s.env.Client.Delete(t.Context(), p, client.GracePeriodSeconds(60)))
+			if a := s.ask(t.Context(), t, token, ""); a.Status != http.StatusOK {
+				t.Errorf("while it drains, got %d %s", a.Status, a.raw)
+			}
+			check(t, s.env.Client.Delete(t.Context(), p, client.GracePeriodSeconds(0)))
+			return func() answer { return s.ask(t.Context(), t, token, "") }
+		})
 	})
 	t.Run("refuses a pod that has Succeeded", func(t *testing.T) {
-		p := s.pod(t, "done", "checkout", "node-1")
-		token := s.projected(t, "checkout", p)
-		p.Status.Phase = corev1.PodSucceeded
-		check(t, s.env.Client.Status().Update(t.Context(), p))
-		s.within(t, "success of a pod", http.StatusUnauthorized, func() answer { return s.ask(t.Context(), t, token, "") })
+		done := 0
+		s.within(t, "success of a pod", http.StatusUnauthorized, func() func() answer {
+			done++
+			p := s.pod(t, fmt.Sprint("done-", done), "checkout", "node-1")
+			token := s.projected(t, "checkout", p)
+			p.Status.Phase = corev1.PodSucceeded
+			check(t, s.env.Client.Status().Update(t.Context(), p))
+			return func() answer { return s.ask(t.Context(), t, token, "") }
+		})
 	})
 	t.Run("refuses a pod of the same name that was made anew", func(t *testing.T) {
 		p := s.pod(t, "again", "checkout", "")
-		old := s.projected(t, "checkout", p)
-		check(t, s.env.Client.Delete(t.Context(), p))
-		p = s.pod(t, "again", "checkout", "")
-		s.within(t, "a new pod's token", http.StatusOK, func() answer { return s.ask(t.Context(), t, s.projected(t, "checkout", p), "") })
-		s.within(t, "the old pod's token", http.StatusUnauthorized, func() answer { return s.ask(t.Context(), t, old, "") })
+		var old string
+		anew := func() {
+			old = s.projected(t, "checkout", p)
+			check(t, s.env.Client.Delete(t.Context(), p))
+			p = s.pod(t, "again", "checkout", "")
+		}
+		s.within(t, "a new pod's token", http.StatusOK, func() func() answer {
+			anew()
+			return func() answer { return s.ask(t.Context(), t, s.projected(t, "checkout", p), "") }
+		})
+		s.within(t, "the old pod's token", http.StatusUnauthorized, func() func() answer {
+			anew()
+			return func() answer { return s.ask(t.Context(), t, old, "") }
+		})
 	})
 	t.Run("refuses a client within a second of its suspension, and resumes", func(t *testing.T) {
 		ask := func() answer { return s.ask(t.Context(), t, "", s.shop+"/checkout") }
-		patch := func(suspend bool) {
-			c := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: "checkout"}}
-			check(t, s.env.Client.Patch(t.Context(), c, client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"suspend":%v}}`, suspend))))
+		suspended := map[bool]int{true: http.StatusUnauthorized, false: http.StatusOK}
+		for what, set := range map[string]func(suspend bool){
+			"": func(suspend bool) {
+				c := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: "checkout"}}
+				check(t, s.env.Client.Patch(t.Context(), c, client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"suspend":%v}}`, suspend))))
+			},
+			" of the namespace": func(suspend bool) {
+				ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.shop}}
+				check(t, s.env.Client.Patch(t.Context(), ns, client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"annotations":{"lanyard.dev/suspend":"%v"}}}`, suspend))))
+			},
+		} {
+			change := func(suspend bool) func() func() answer {
+				return func() func() answer {
+					set(!suspend)
+					s.comesTo(t, "before", suspended[!suspend], ask)
+					set(suspend)
+					return ask
+				}
+			}
+			s.within(t, "suspension"+what, suspended[true], change(true))
+			s.within(t, "resumption"+what, suspended[false], change(false))
 		}
-		patch(true)
-		s.within(t, "suspension", http.StatusUnauthorized, ask)
-		patch(false)
-		s.within(t, "resumption", http.StatusOK, ask)
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.shop}}
-		check(t, s.env.Client.Patch(t.Context(), ns, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"lanyard.dev/suspend":"true"}}}`))))
-		s.within(t, "suspension of the namespace", http.StatusUnauthorized, ask)
-		check(t, s.env.Client.Patch(t.Context(), ns, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"lanyard.dev/suspend":null}}}`))))
-		s.within(t, "resumption of the namespace", http.StatusOK, ask)
 	})
 	t.Run("refuses a service account of the same name that was made anew", func(t *testing.T) {
 		p := s.pod(t, "loses-its-account", "checkout", "")
-		old := s.projected(t, "checkout", p)
-		check(t, s.env.Client.Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: "checkout"}}))
-		s.within(t, "deletion of a service account", http.StatusUnauthorized, func() answer { return s.ask(t.Context(), t, old, "") })
+		var old string
+		goes := func() {
+			old = s.projected(t, "checkout", p)
+			check(t, s.env.Client.Delete(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: "checkout"}}))
+		}
+		s.within(t, "deletion of a service account", http.StatusUnauthorized, func() func() answer {
+			if old != "" { // once more
+				s.account(t, "checkout")
+			}
+			goes()
+			return func() answer { return s.ask(t.Context(), t, old, "") }
+		})
 		s.account(t, "checkout")
-		s.within(t, "a new service account's token", http.StatusOK, func() answer { return s.ask(t.Context(), t, s.projected(t, "checkout", p), "") })
+		s.within(t, "a new service account's token", http.StatusOK, func() func() answer {
+			goes()
+			s.account(t, "checkout")
+			return func() answer { return s.ask(t.Context(), t, s.projected(t, "checkout", p), "") }
+		})
 		if a := s.ask(t.Context(), t, old, ""); a.Status != http.StatusUnauthorized {
 			t.Errorf("the old token: %d %s", a.Status, a.raw)
 		}
@@ -145,7 +184,7 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 
 	t.Run("goes on from memory while the API server is away", func(t *testing.T) {
 		known := s.projected(t, "checkout", s.pod(t, "known", "checkout", ""))
-		s.within(t, "a pod's token", http.StatusOK, func() answer { return s.ask(t.Context(), t, known, "") })
+		s.comesTo(t, "a pod's token", http.StatusOK, func() answer { return s.ask(t.Context(), t, known, "") })
 		mine := s.ask(t.Context(), t, "", s.shop+"/checkout").AccessToken
 		s.wire.cut()
 		unknown := s.projected(t, "checkout", s.pod(t, "unknown", "checkout", ""))

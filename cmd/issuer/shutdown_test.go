@@ -20,7 +20,7 @@ func TestAnswersWhatArrivesDuringShutdown(t *testing.T) {
 	s.declareOrders(t)
 	s.declare(t, "checkout")
 	s.keys(t)
-	s.opts.ShutdownDelay = 3 * time.Second
+	s.opts.ShutdownDelay = 10 * time.Second // within which all that follows is asked
 	stop := s.start(t)
 	s.waitFor(t, http.StatusOK)
 

@@ -62,9 +62,14 @@ func (s *stage) privateKeyJWT(t *testing.T) {
 	})
 	t.Run("refuses a distrusted key within a second", func(t *testing.T) {
 		cc := &v1alpha1.ClientCertificate{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: "checkout"}}
-		change(t, s, cc, func(cc *v1alpha1.ClientCertificate) {
-			cc.Spec.Distrust = []v1alpha1.Thumbprint{v1alpha1.Thumbprint(thumbprint(pairs["checkout"]))}
+		distrust := func(all ...v1alpha1.Thumbprint) {
+			change(t, s, cc, func(cc *v1alpha1.ClientCertificate) { cc.Spec.Distrust = all })
+		}
+		within(t, "distrust", func() func() error {
+			distrust()
+			s.eventually(t, func() error { return s.post(t, ask("checkout", "checkout", s.url)).served() })
+			distrust(v1alpha1.Thumbprint(thumbprint(pairs["checkout"])))
+			return func() error { return s.post(t, ask("checkout", "checkout", s.url)).refused(oauth.ErrIdentity) }
 		})
-		within(t, "distrust", func() error { return s.post(t, ask("checkout", "checkout", s.url)).refused(oauth.ErrIdentity) })
 	})
 }

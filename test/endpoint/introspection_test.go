@@ -130,10 +130,12 @@ func (s *stage) introspection(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := s.holds(t, c.bound)
-			h.eventually(t, func() error { return h.both(t, true) })
-			c.end(h)
-			within(t, name, func() error { return h.both(t, false) })
+			within(t, name, func() func() error {
+				h := s.holds(t, c.bound)
+				h.eventually(t, func() error { return h.both(t, true) })
+				c.end(h)
+				return func() error { return h.both(t, false) }
+			})
 		})
 	}
 }

@@ -72,10 +72,18 @@ func (s *stage) secrets(t *testing.T) {
 		}
 	})
 	t.Run("ends within a second of being taken off the list", func(t *testing.T) {
-		change(t, s, c, func(c *v1alpha1.OAuthClient) {
-			c.Spec.Authentication = byAccount("legacy")
+		listed, works := c.Spec.Authentication, first
+		within(t, "no more secrets", func() func() error {
+			if c.Spec.Authentication.ClientSecret == nil { // once more
+				change(t, s, c, func(c *v1alpha1.OAuthClient) { c.Spec.Authentication = listed })
+				s.eventually(t, func() error {
+					works = w.secret(t, c, "")
+					return s.post(t, post(works)).served()
+				})
+			}
+			change(t, s, c, func(c *v1alpha1.OAuthClient) { c.Spec.Authentication = byAccount("legacy") })
+			return func() error { return s.post(t, post(works)).refused(oauth.ErrIdentity) }
 		})
-		within(t, "no more secrets", func() error { return s.post(t, post(first)).refused(oauth.ErrIdentity) })
 	})
 	t.Run("stands in no log", func(t *testing.T) {
 		for _, p := range []*testenv.Program{s.control, s.issuers[0].Program, s.issuers[1].Program} {

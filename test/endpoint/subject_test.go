@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"testing"
 	"time"
@@ -92,11 +93,20 @@ func (s *stage) subject(t *testing.T) {
 		active := func() answer {
 			return s.post(t, request{path: introspectPath, form: with(federated(api), "token", token)})
 		}
-		if a := active(); !a.Active {
-			t.Errorf("before: %d %s", a.status, a.raw)
+		named := func(dns string) {
+			change(t, s, rule, func(cc *v1alpha1.ClientCertificate) { cc.Spec.Subject.DNS = dns })
 		}
-		change(t, s, rule, func(cc *v1alpha1.ClientCertificate) { cc.Spec.Subject.DNS = "other.shop.example" })
-		within(t, "another rule", func() error { return s.post(t, ask(one)).refused(oauth.ErrIdentity) })
+		within(t, "another rule", func() func() error {
+			named("checkout.shop.example")
+			s.eventually(t, func() error {
+				if a := active(); !a.Active {
+					return fmt.Errorf("before: %d %s", a.status, a.raw)
+				}
+				return s.post(t, ask(one)).served()
+			})
+			named("other.shop.example")
+			return func() error { return s.post(t, ask(one)).refused(oauth.ErrIdentity) }
+		})
 		if a := active(); a.Active {
 			t.Errorf("a token of the old rule: %d %s", a.status, a.raw)
 		}
