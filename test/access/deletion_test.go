@@ -47,8 +47,12 @@ func inhabited(t *testing.T) (ns *corev1.Namespace, all []*unstructured.Unstruct
 	return ns, all
 }
 
-// goes deletes the namespace, and fails if it is there for longer than promised.
-func goes(t *testing.T, ns *corev1.Namespace) {
+// tries is how often a namespace is deleted until one was gone as soon as promised: a machine on
+// which much else runs is slow now and then, and a webhook that holds deletions up does so each time.
+const tries = 5
+
+// goes deletes the namespace, and says whether it was gone as soon as promised.
+func goes(t *testing.T, ns *corev1.Namespace) bool {
 	t.Helper()
 	began := time.Now()
 	if err := env.Client.Delete(t.Context(), ns); err != nil {
@@ -62,21 +66,29 @@ func goes(t *testing.T, ns *corev1.Namespace) {
 	})
 	took := time.Since(began).Round(10 * time.Millisecond)
 	t.Logf("gone after %s", took)
-	if took > promised {
-		t.Errorf("gone after %s; want at most %s", took, promised)
-	}
+	return took <= promised
 }
 
 func TestANamespaceWithAllKindsIsGoneSoon(t *testing.T) {
-	t.Run("while the controller runs", func(t *testing.T) {
-		ns, _ := inhabited(t)
-		goes(t, ns)
-	})
-	t.Run("while nobody answers the webhooks", func(t *testing.T) {
-		ns, _ := inhabited(t)
-		withoutController(t)
-		goes(t, ns)
-	})
+	for name, prepare := range map[string]func(*testing.T){
+		"while the controller runs":         func(*testing.T) {},
+		"while nobody answers the webhooks": withoutController,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for try := range tries {
+				gone := false
+				t.Run(fmt.Sprint("try ", try), func(t *testing.T) {
+					ns, _ := inhabited(t)
+					prepare(t)
+					gone = goes(t, ns)
+				})
+				if gone || t.Failed() {
+					return
+				}
+			}
+			t.Errorf("gone after more than %s, %d times", promised, tries)
+		})
+	}
 }
 
 // withoutController kills the controller until the test ends.

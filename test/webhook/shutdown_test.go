@@ -15,7 +15,7 @@ import (
 // replica that ends until it has heard that it does.
 func TestAnswersReviewsThatArriveDuringShutdown(t *testing.T) {
 	t.Parallel()
-	r := startReplica(t, testenv.ControllerUser, testenv.ControllerGroups(), lasting(t, time.Hour), "--shutdown-delay=3s")
+	r := startReplica(t, testenv.ControllerUser, testenv.ControllerGroups(), lasting(t, time.Hour), "--shutdown-delay=15s") // the test takes as long, and others run beside it
 	testenv.Eventually(t, r.ready)
 	check(t, r.cmd.Process.Signal(os.Interrupt))
 	testenv.Eventually(t, func(ctx context.Context) error {

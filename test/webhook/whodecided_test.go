@@ -24,11 +24,22 @@ func decided(namespace string) *v1alpha1.AppRoleAssignment {
 	return a
 }
 
-// withRole makes a namespace with the role that [decided] grants.
+// withRole makes a namespace with the role that [decided] grants. The controller has seen it: else
+// it would write to the assignment twice, before and after it has.
 func withRole(t *testing.T) (namespace string) {
 	t.Helper()
 	namespace = env.Namespace(t, nil, nil).Name
-	testenv.Create(t, env.Client, role(namespace, "reads", "orders", "Orders.Read"))
+	r := role(namespace, "reads", "orders", "Orders.Read")
+	testenv.Create(t, env.Client, r)
+	testenv.Eventually(t, func(ctx context.Context) error {
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(r), r); err != nil {
+			return err
+		}
+		if r.Status.ObservedGeneration != r.Generation {
+			return fmt.Errorf("generation %d is observed of %d", r.Status.ObservedGeneration, r.Generation)
+		}
+		return nil
+	})
 	return namespace
 }
 
