@@ -16,7 +16,7 @@ func (i *issuer) inspect(t *testing.T) {
 	w.approve(t)
 	w.pod(t, "checkout", "checkout-1")
 	certificate, key := w.pair(t)
-	token := run(t, w.carol, i.flags("token", w.shop+"/checkout", "--resource", w.resource.Spec.Identifier, "--cert", certificate, "--key", key)...).succeeds(t).stdout
+	token := w.eventually(t, i.flags("token", w.shop+"/checkout", "--resource", w.resource.Spec.Identifier, "--cert", certificate, "--key", key)...).stdout
 	dir := t.TempDir()
 	file := filepath.Join(dir, "token.txt")
 	check(t, os.WriteFile(file, []byte(token), 0o600))

@@ -1,7 +1,12 @@
 package plugin
 
 import (
+	"context"
+	"fmt"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/test/testenv"
@@ -39,6 +44,17 @@ func TestRotateKeys(t *testing.T) {
 func TestResumeInASuspendedNamespace(t *testing.T) {
 	w := newWorld(t, "platform")
 	run(t, w.carol, "suspend", "checkout", "-n", w.shop).succeeds(t)
+	witness := newClient(w, "witness")
+	create(t, witness)
 	env.Kubectl(t, "annotate", "namespace", w.shop, v1alpha1.AnnotationSuspend+"=true")
+	testenv.Eventually(t, func(ctx context.Context) error { // the controller has heard of it
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(witness), witness); err != nil {
+			return err
+		}
+		if ready := meta.FindStatusCondition(witness.Status.Conditions, v1alpha1.ConditionReady); ready == nil || ready.Reason != v1alpha1.ReasonNamespaceSuspended {
+			return fmt.Errorf("Ready is %v", ready)
+		}
+		return nil
+	})
 	run(t, w.carol, "resume", "checkout", "-n", w.shop).succeeds(t).says(t, v1alpha1.ReasonNamespaceSuspended)
 }

@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// quick is how soon a command answers, warm.
-const quick = 300 * time.Millisecond
+const (
+	// quick is how soon a command answers, warm.
+	quick = 300 * time.Millisecond
+	// busy is for how long the machine may be so, at most, before no command has answered so soon.
+	busy = time.Minute
+)
 
 // What a command costs is the fastest of a few runs: the slower ones were kept waiting by
 // something else on the machine.
@@ -35,7 +39,7 @@ func TestAnswersQuickly(t *testing.T) {
 	for name, command := range commands {
 		t.Run(name, func(t *testing.T) {
 			var took []time.Duration
-			for range 9 {
+			for until := time.Now().Add(busy); len(took) < 9 || slices.Min(took) > quick && time.Now().Before(until); {
 				began := time.Now()
 				run(t, command.kubeconfig, command.args...).succeeds(t)
 				took = append(took, time.Since(began))

@@ -78,10 +78,7 @@ func TestStatusOfWhatDoesNotWork(t *testing.T) {
 // A client's owner writes its name; the API's owner reads it on a terminal.
 func TestRefusesControlCharactersOfOthers(t *testing.T) {
 	w := newWorld(t, "control")
-	w.client.Spec.DisplayName = "Checkout\x1b[2K\x1b[1GApproved by the platform"
-	if err := env.Client.Update(t.Context(), w.client); err != nil {
-		t.Fatal(err)
-	}
+	change(t, w.client, func() { w.client.Spec.DisplayName = "Checkout\x1b[2K\x1b[1GApproved by the platform" })
 	out := run(t, w.vera, "status", "client/checkout", "-n", w.shop).succeeds(t)
 	if strings.Contains(out.stdout+out.stderr, "\x1b") {
 		t.Errorf("it passes on what terminals obey:\n%q", out.stdout)

@@ -56,7 +56,7 @@ func (i *issuer) token(t *testing.T) {
 
 	var token string
 	t.Run("is given", func(t *testing.T) {
-		o := run(t, w.carol, full...).succeeds(t)
+		o := w.eventually(t, full...)
 		token = strings.TrimSpace(o.stdout)
 		shown := o
 		shown.args = []string{"token", "checkout", "--resource", w.resource.Spec.Identifier, "--cert", "tls.crt", "--key", "tls.key"}
@@ -102,6 +102,20 @@ func (i *issuer) token(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// eventually runs the program as carol until it succeeds: the issuer hears of what was declared a
+// moment later.
+func (w *world) eventually(t *testing.T, args ...string) (o outcome) {
+	t.Helper()
+	testenv.Eventually(t, func(context.Context) error {
+		//nolint:contextcheck // the program runs in the test's own
+		if o = run(t, w.carol, args...); o.code != 0 {
+			return fmt.Errorf("exit code %d:\n%s", o.code, o.text())
+		}
+		return nil
+	})
+	return o
 }
 
 // leavesNothing checks that neither tokens nor keys are in what is said beside the token,

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
 // kubelet is as much of a node as the API server needs to fetch a pod's log.
@@ -64,14 +67,25 @@ func TestWhyTrace(t *testing.T) {
 	w.pod(t, "checkout", "checkout-1")
 	cert, key := w.pair(t)
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {w.resource.Spec.Identifier + "/.default"}, "client_id": {w.shop + "/checkout"}}
-	ask := func(cert, key string, form url.Values) string {
+	// Until the issuer has heard of what was declared, and the log, which is written a moment after
+	// the answer, has it.
+	ask := func(cert, key string, form url.Values, want int) (id string) {
 		t.Helper()
-		a, err := i.ask(t.Context(), cert, key, form)
-		check(t, err)
-		if a.number() == 0 {
-			t.Fatal("it was not refused")
-		}
-		return a.TraceID
+		testenv.Eventually(t, func(ctx context.Context) error {
+			a, err := i.ask(ctx, cert, key, form)
+			if err == nil && a.number() != want {
+				err = fmt.Errorf("number %d, want %d", a.number(), want)
+			}
+			id = a.TraceID
+			return err
+		})
+		testenv.Eventually(t, func(context.Context) error {
+			if !strings.Contains(i.Log(t), id) {
+				return fmt.Errorf("the log says nothing of %s", id)
+			}
+			return nil
+		})
+		return id
 	}
 	// What is printed has the ids in it.
 	golden := func(o outcome, id, name string) {
@@ -83,7 +97,7 @@ func TestWhyTrace(t *testing.T) {
 		o.golden(t, name)
 	}
 
-	pending := ask(cert, key, form)
+	pending := ask(cert, key, form, 30001)
 	golden(run(t, admin, "why", "--trace", pending).exits(t, 1), pending, "why-trace-pending")
 	w.approve(t)
 	golden(run(t, admin, "why", "--trace", pending).succeeds(t), pending, "why-trace-granted-since")
@@ -92,14 +106,7 @@ func TestWhyTrace(t *testing.T) {
 	remove(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: "checkout-1"}})
 	form.Set("client_assertion", assertion)
 	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-	gone := ""
-	for gone == "" { // until the issuer has heard of it
-		a, err := i.ask(t.Context(), cert, key, form)
-		check(t, err)
-		if a.number() == 20001 {
-			gone = a.TraceID
-		}
-	}
+	gone := ask(cert, key, form, 20001)
 	o := run(t, admin, "why", "--trace", gone, "--log", i.LogFile).exits(t, 1).says(t, "pod_gone")
 	golden(o, gone, "why-trace-pod-gone")
 
@@ -107,7 +114,7 @@ func TestWhyTrace(t *testing.T) {
 	golden(run(t, w.carol, "why", "--trace", gone).exits(t, 1), gone, "why-trace-forbidden")
 	run(t, admin, "why", "--trace", "0000").exits(t, 1).golden(t, "why-trace-unknown")
 
-	stranger := ask("", "", url.Values{"grant_type": {"client_credentials"}, "client_id": {"\x1b[2Jnobody"}, "client_assertion": {"x"}, "client_assertion_type": form["client_assertion_type"]})
+	stranger := ask("", "", url.Values{"grant_type": {"client_credentials"}, "client_id": {"\x1b[2Jnobody"}, "client_assertion": {"x"}, "client_assertion_type": form["client_assertion_type"]}, 20001)
 	if o := run(t, admin, "why", "--trace", stranger).exits(t, 1); strings.Contains(o.text(), "\x1b") {
 		t.Errorf("a stranger's control characters reach the terminal: %q", o.text())
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
-// change edits an object as kubectl edit does, and waits until the controller has seen it.
+// change edits an object as kubectl edit does.
 func change[T client.Object](t *testing.T, o T, edit func()) {
 	t.Helper()
 	if err := env.Client.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
@@ -181,17 +181,16 @@ func TestWhyToldToThoseWhoMayNotReadAll(t *testing.T) {
 // A command that people type again and again must not keep them waiting. The best of
 // several runs counts: the machine may be busy.
 func TestWhyIsQuick(t *testing.T) {
-	const promise = 300 * time.Millisecond
 	w := newWorld(t, "why-quick")
 	best := time.Hour
-	for range 10 {
+	for until := time.Now().Add(busy); best > quick && time.Now().Before(until); {
 		began := time.Now()
 		run(t, w.vera, "why", w.shop+"/checkout", w.resource.Spec.Identifier).exits(t, 1)
 		best = min(best, time.Since(began))
 	}
 	t.Logf("%s", best)
-	if best > promise {
-		t.Errorf("it takes %s; want %s at most", best, promise)
+	if best > quick {
+		t.Errorf("it takes %s; want %s at most", best, quick)
 	}
 }
 

@@ -156,7 +156,7 @@ func (o *rotator) events(ctx context.Context, c client.Client) ([]eventsv1.Event
 func (o *rotator) follow(ctx context.Context, c client.Client, annotation string, before []eventsv1.Event, means string) error {
 	how := fmt.Sprintf("kubectl -n %s get events --field-selector involvedObject.name=%s", o.session.LanyardNamespace, o.secret)
 	var done progress
-	var carried time.Time
+	var carried, newest time.Time
 	_, err := o.session.Await(ctx, 2*cli.AwaitPatience, "Lanyard's controller to carry it out", func(ctx context.Context) (bool, error) {
 		m := o.metadata()
 		if err := c.Get(ctx, client.ObjectKeyFromObject(m), m); err != nil {
@@ -166,15 +166,18 @@ func (o *rotator) follow(ctx context.Context, c client.Client, annotation string
 		if err != nil {
 			return false, err
 		}
-		told := len(done.events)
+		told, at := len(done.events), o.session.Now()
 		_, waits := m.Annotations[annotation]
 		done = progressOf(waits, before, now)
 		if done.carried && carried.IsZero() {
-			carried = o.session.Now()
+			carried = at
+		}
+		if len(done.events) > told {
+			newest = at
 		}
 		// An event comes after what it tells of, and the second after the first.
-		complete := told > 0 && told == len(done.events)
-		return done.refused || done.carried && (complete || o.session.Now().Sub(carried) > eventPatience), nil
+		complete := len(done.events) > 0 && at.Sub(newest) >= eventPause
+		return done.refused || done.carried && (complete || at.Sub(carried) > eventPatience), nil
 	})
 	if apierrors.IsForbidden(err) {
 		fmt.Fprintf(o.session.Err, "note: you may not see whether it was carried out. See: %s\n", how)
@@ -202,8 +205,12 @@ func (o *rotator) follow(ctx context.Context, c client.Client, annotation string
 	return nil
 }
 
-// eventPatience is how long the events of what was done may be late.
-const eventPatience = 2 * time.Second
+const (
+	// eventPatience is how long the events of what was done may be late.
+	eventPatience = 2 * time.Second
+	// eventPause is how long no other event came when all have come.
+	eventPause = 500 * time.Millisecond
+)
 
 // progress is how far a command is.
 type progress struct {
