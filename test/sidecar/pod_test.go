@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,7 @@ func (s *stage) newPod(t *testing.T, edits ...func(*v1alpha1.OAuthClient)) *pod 
 		ClientRef: v1alpha1.LocalReference{Name: name},
 		Issuance:  &v1alpha1.Issuance{IssuerRef: v1alpha1.IssuerReference{Name: testenv.WorkloadCA, Kind: "ClusterIssuer"}, SecretName: name + "-mtls"},
 	}})
-	p.pinned(t, 1)
+	p.pinned(t)
 	p.mount(t)
 	p.assert(t)
 	return p
@@ -81,15 +82,25 @@ func (p *pod) create(t *testing.T, o client.Object) {
 	check(t, p.env.Client.Create(t.Context(), o))
 }
 
-// pinned waits until so many certificates are pinned.
-func (p *pod) pinned(t *testing.T, pins int) {
+// pinned waits until the certificate in the Secret stays there, and is pinned.
+func (p *pod) pinned(t *testing.T) {
 	t.Helper()
+	p.env.Issued(t, p.namespace, name)
 	testenv.Eventually(t, func(ctx context.Context) error {
 		cc := &v1alpha1.ClientCertificate{ObjectMeta: p.meta(name)}
 		if err := p.env.Client.Get(ctx, client.ObjectKeyFromObject(cc), cc); err != nil {
 			return err
 		}
-		if !meta.IsStatusConditionTrue(cc.Status.Conditions, v1alpha1.ConditionReady) || len(cc.Status.Pins) < pins {
+		secret, err := p.secret(ctx)
+		if err != nil {
+			return err
+		}
+		pair, err := tls.X509KeyPair(secret.Data["tls.crt"], secret.Data["tls.key"])
+		if err != nil {
+			return err
+		}
+		isIt := func(pin v1alpha1.Pin) bool { return pin.Thumbprint == tokens.Thumbprint(&pair) }
+		if !meta.IsStatusConditionTrue(cc.Status.Conditions, v1alpha1.ConditionReady) || !slices.ContainsFunc(cc.Status.Pins, isIt) {
 			return fmt.Errorf("not pinned: %+v", cc.Status)
 		}
 		return nil
