@@ -22,8 +22,17 @@ func TestStoryHoldsAndNothingIsLostWhenProcessesAreKilled(t *testing.T) {
 	var told bytes.Buffer
 	o := Options{Root: "../..", StateDir: filepath.Join(t.TempDir(), "demo"), Assets: assets(), Out: &told}
 	d := startForTest(t, o)
-	if err := d.Tell(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, &told)
+	// A machine on which much else runs keeps the story's promises of seconds not each time; a story
+	// that is wrong turns out otherwise each time.
+	for try := 1; ; try++ {
+		err := d.Tell(t.Context())
+		if err == nil {
+			break
+		}
+		if try == 3 {
+			t.Fatalf("%v\n%s", err, &told)
+		}
+		t.Logf("told again: %v", err)
 	}
 	if err := d.Leave(t.Context()); err != nil {
 		t.Fatal(err)

@@ -95,14 +95,14 @@ func (s *story) try(ctx context.Context, r request) (answer, error) {
 }
 
 // tryUntil shows a request, and sends it until the answer is as wanted: a change needs a moment
-// to be in force. It shows the last answer, and returns how long it took; longer than inForce is
-// an error.
+// to be in force. It shows the last answer, and returns after how long what was answered so was
+// sent; later than inForce is an error. How long the answer takes is another question.
 func (s *story) tryUntil(ctx context.Context, r request, wanted func(answer) error) (a answer, took time.Duration, err error) {
 	s.tell.command(s.curl(r))
 	begun := time.Now()
 	for {
-		a, err = s.send(ctx, r)
 		took = time.Since(begun)
+		a, err = s.send(ctx, r)
 		if err == nil {
 			err = wanted(a)
 		}
