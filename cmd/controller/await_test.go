@@ -35,19 +35,9 @@ func apiServer(t *testing.T, status *atomic.Int32) *rest.Config {
 	return &rest.Config{Host: server.URL}
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestWaitsForTheAPIServerAliveAndNotReady(t *testing.T) {
 	var status atomic.Int32 // it hangs up
-	config, health := apiServer(t, &status), freeAddress(t)
+	config, health := apiServer(t, &status), testenv.Address(t, t.TempDir(), "health")
 	var log bytes.Buffer
 	came := make(chan error, 1)
 	go func() {

@@ -68,7 +68,7 @@ func declaresSecretClient(t *testing.T, env *testenv.Environment) *corev1.Secret
 	if err := env.Client.Create(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	env.Kubectl(t, "wait", "--namespace", namespace, "--for=condition=ClientSecretReady", "--timeout=30s", "oauthclient/legacy")
+	env.Kubectl(t, "wait", "--namespace", namespace, "--for=condition=ClientSecretReady", "--timeout=2m", "oauthclient/legacy")
 	secret := &corev1.Secret{}
 	if err := env.Client.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: "legacy-oauth"}, secret); err != nil {
 		t.Fatal(err)

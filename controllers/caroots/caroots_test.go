@@ -292,7 +292,7 @@ func TestANamespaceWithTheConfigMapCanBeDeleted(t *testing.T) {
 	ns := env.Namespace(t, nil, nil).Name
 	w.client(ns, "checkout")
 	w.holds(ns, root)
-	env.Kubectl(t, "delete", "namespace", ns, "--timeout=30s")
+	env.Kubectl(t, "delete", "namespace", ns, "--timeout=2m")
 }
 
 func TestWithoutAFileItSaysSoAndGoesOn(t *testing.T) {

@@ -163,7 +163,9 @@ func TestAPodIsToldWhatItWaitsForAndThatAGuessWasWrong(t *testing.T) {
 	c := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "checkout"}}
 	c.Spec.Authentication.ServiceAccounts = []v1alpha1.ServiceAccountCredential{{Name: "checkout"}}
 	create(t, c)
-	says(t, right, pod.EventWaitsForCertificate, "has no ClientCertificate")
+	for _, p := range []*corev1.Pod{right, wrong} { // both are to have been told before it comes
+		says(t, p, pod.EventWaitsForCertificate, "has no ClientCertificate")
+	}
 	cc := &v1alpha1.ClientCertificate{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "checkout"}}
 	cc.Spec.ClientRef.Name = "checkout"
 	cc.Spec.Issuance = &v1alpha1.Issuance{IssuerRef: v1alpha1.IssuerReference{Name: "ca", Kind: "ClusterIssuer"}, SecretName: "elsewhere"}

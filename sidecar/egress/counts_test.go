@@ -35,11 +35,11 @@ func resultOf(h *house) string {
 
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for tick := time.NewTicker(5 * time.Millisecond); !done(); {
 		select {
 		case <-deadline:
-			t.Fatalf("waited 10 s in vain for %s", what)
+			t.Fatalf("waited a minute in vain for %s", what)
 		case <-tick.C:
 		}
 	}

@@ -250,7 +250,7 @@ func TestRunWritesWhatChanges(t *testing.T) {
 	for _, value := range []string{"b", "c"} {
 		v := view(nil, value)
 		s.set(v)
-		for deadline := time.Now().Add(10 * time.Second); !w.Written(v); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); !w.Written(v); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatal("it is not written")
 			}

@@ -34,17 +34,16 @@ func TestEveryContenderGivesTokens(t *testing.T) {
 	}
 	for _, c := range contenders() {
 		t.Run(c.name, func(t *testing.T) {
-			peers, err := c.way(f, c.path, crowd{peers: 3, fresh: 600})
-			if err != nil {
-				t.Fatal(err)
-			}
-			j := job{
-				Address: addresses[c.server], Root: f.Server.DER, ServerPID: os.Getpid(),
-				Connections: peers, Duration: 50 * time.Millisecond,
-			}
-			s, err := j.run(t.Context())
-			if err != nil {
-				t.Fatal(err)
+			j := job{Address: addresses[c.server], Root: f.Server.DER, ServerPID: os.Getpid()}
+			var s sample
+			for j.Duration = 50 * time.Millisecond; s.Tokens == 0 && j.Duration < 10*time.Second; j.Duration *= 4 { // the machine may be busy
+				var err error
+				if j.Connections, err = c.way(f, c.path, crowd{peers: 3, fresh: 600}); err != nil {
+					t.Fatal(err)
+				}
+				if s, err = j.run(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := c.check(f, j.Connections, s.First); err != nil {
 				t.Error(err)
@@ -117,12 +116,15 @@ func TestARateIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := job{
-		Address: address, Root: f.Server.DER, ServerPID: os.Getpid(),
-		Connections: peers, Rate: 100, Duration: 500 * time.Millisecond,
-	}.run(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	var got sample
+	for try := 0; try < 10 && got.Tokens < 20; try++ { // the machine may be busy
+		got, err = job{
+			Address: address, Root: f.Server.DER, ServerPID: os.Getpid(),
+			Connections: peers, Rate: 100, Duration: 500 * time.Millisecond,
+		}.run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	if got.Tokens < 20 || got.Tokens > 51 {
 		t.Errorf("%d requests were answered in half a second; 100 a second were due", got.Tokens)

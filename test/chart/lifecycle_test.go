@@ -59,7 +59,7 @@ func TestInstallUpgradeRollBackUninstall(t *testing.T) {
 				t.Error("what was declared went with the release; it should stay")
 			}
 			// The signing keys, certificates and whatever else came to be in it.
-			env.Kubectl(t, "delete", "namespace", namespace, "--timeout=60s")
+			env.Kubectl(t, "delete", "namespace", namespace, "--timeout=3m")
 
 			// The kinds that stayed are the release's when it comes back, and can be made to go with it.
 			r.helm(t, "install", "lanyard", current, "--create-namespace", "--set=image.repository=lanyard")
@@ -67,7 +67,7 @@ func TestInstallUpgradeRollBackUninstall(t *testing.T) {
 			r.helm(t, "uninstall", "lanyard")
 			nothingIsLeft(t)
 			gone(t, "apiextensions.k8s.io/v1", "CustomResourceDefinition", "lanyard.dev")
-			env.Kubectl(t, "delete", "namespace", namespace, "--timeout=60s")
+			env.Kubectl(t, "delete", "namespace", namespace, "--timeout=3m")
 		})
 	}
 }

@@ -104,8 +104,8 @@ func (w *writes) fail(err error) {
 }
 
 // quiet is for how long nothing was written when a change counts as worked off: longer
-// than any status waits for others.
-const quiet = 1200 * time.Millisecond
+// than any status waits for others, and than a busy machine lets an event wait.
+const quiet = 2500 * time.Millisecond
 
 // since waits until nothing more is written, and returns what was since it was last
 // asked, with what was written in all.
