@@ -30,8 +30,9 @@ var policies string
 // service account, RBAC, and the admission policies that stand in for its webhook.
 func CertManagerPolicies() []byte { return []byte(policies) }
 
-// installTimeout bounds InstallCertManager.
-const installTimeout = time.Minute
+// installTimeout bounds InstallCertManager and InstallAdmission, on a machine that is busy with
+// other things.
+const installTimeout = 3 * time.Minute
 
 // InstallCertManager applies cert-manager's CRDs and [CertManagerPolicies], and returns when
 // they are in force. It may be called again at any time.

@@ -92,16 +92,16 @@ func (w *world) parsedRing(t *testing.T, secret *corev1.Secret) keyring.Ring {
 // haveSign has a key sign sooner, as the controller does when the one before it is dropped.
 func (w *world) haveSign(t *testing.T, id string, from time.Time) {
 	t.Helper()
-	secret := w.ringSecret(t)
-	ring := w.parsedRing(t, secret).Advance(id, from.UTC().Truncate(time.Second), keyring.DefaultSchedule().KeepAfter)
-	data, err := ring.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret.Data[keyring.SecretKey] = data
-	if err := w.kube.Update(t.Context(), secret); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, patience, func() error { // the controller writes there, too
+		secret := w.ringSecret(t)
+		ring := w.parsedRing(t, secret).Advance(id, from.UTC().Truncate(time.Second), keyring.DefaultSchedule().KeepAfter)
+		data, err := ring.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret.Data[keyring.SecretKey] = data
+		return w.kube.Update(t.Context(), secret)
+	})
 }
 
 // awaitPublished waits until each replica of the issuer has the key in its JWKS.

@@ -49,7 +49,7 @@ func TestFootprintAtRest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.do(t, "wait", "--for=condition=Ready", "--timeout=60s", "oauthclients", "--all")
+	s.do(t, "wait", "--for=condition=Ready", "--timeout=3m", "oauthclients", "--all")
 	s.apply(t, manifest(t, "deployment.yaml", quiet...))
 	pod := s.readyPod(t, "checkout")
 	processes := map[string]int{"sidecar": s.process(t, pod, "lanyard-sidecar")}

@@ -57,10 +57,11 @@ func TestHelmUninstallAndInstallAgain(t *testing.T) {
 		}
 	}
 	// What asks for a sidecar is not kept from starting by a webhook that is gone.
-	if _, err := s.try(t, manifest(t, "pod.yaml", "labels: {app: by-hand}", "labels: {app: by-hand, lanyard.dev/inject: \"true\"}")); err != nil {
-		t.Error(err)
-	}
-	if _, err := s.kubectl(t.Context(), nil, "delete", "namespace", systemNamespace, "--timeout=60s"); err != nil {
+	eventually(t, patience, func() error { // once the API server has heard that it is
+		_, err := s.try(t, manifest(t, "pod.yaml", "labels: {app: by-hand}", "labels: {app: by-hand, lanyard.dev/inject: \"true\"}"))
+		return err
+	})
+	if _, err := s.kubectl(t.Context(), nil, "delete", "namespace", systemNamespace, "--timeout=3m"); err != nil {
 		t.Error(err)
 	}
 	figure(t, "helm uninstall, and the namespace gone: %v", time.Since(begun).Round(time.Millisecond))

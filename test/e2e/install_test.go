@@ -19,7 +19,7 @@ func (w *world) applyPlatform(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := w.kubectl(ctx, nil, "wait", "--for=condition=Ready", "--timeout=60s", "clusterissuer/platform-ca", "clusterissuer/workload-ca"); err != nil {
+	if _, err := w.kubectl(ctx, nil, "wait", "--for=condition=Ready", "--timeout=3m", "clusterissuer/platform-ca", "clusterissuer/workload-ca"); err != nil {
 		return err
 	}
 	var secret corev1.Secret
@@ -70,8 +70,8 @@ func (w *world) applyOrders(ctx context.Context) error {
 	const manifest = "test/e2e/manifests/orders.yaml"
 	for _, args := range [][]string{
 		{"apply", "-f", manifest},
-		{"wait", "-n", "orders", "--for=condition=Ready", "--timeout=60s", "protectedresources,approles,approleassignments,oauthclients,clientcertificates", "--all"},
-		{"rollout", "status", "-n", "orders", "deployment/orders", "--timeout=60s"},
+		{"wait", "-n", "orders", "--for=condition=Ready", "--timeout=3m", "protectedresources,approles,approleassignments,oauthclients,clientcertificates", "--all"},
+		{"rollout", "status", "-n", "orders", "deployment/orders", "--timeout=3m"},
 	} {
 		if _, err := w.kubectl(ctx, nil, args...); err != nil {
 			state, _ := w.kubectl(ctx, nil, "describe", "-n", "orders", "pods,oauthclients,clientcertificates")

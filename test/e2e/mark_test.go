@@ -22,10 +22,13 @@ func TestRefusesAPodWithoutTheMarkWhereAdmissionIsRequired(t *testing.T) {
 	if status != http.StatusUnauthorized || answer["error"] != "invalid_client" {
 		t.Fatalf("a pod without the mark: %d %v", status, answer)
 	}
-	why, err := s.tryPlugin(t, "why", "--trace", fmt.Sprint(answer["trace_id"]))
-	if err == nil || !strings.Contains(why, "admission") {
-		t.Errorf("kubectl lanyard why --trace does not say that admission: Required is not met (%v):\n%s", err, why)
-	}
+	eventually(t, patience, func() error { // the log, which it reads, is written after the answer
+		why, err := s.tryPlugin(t, "why", "--trace", fmt.Sprint(answer["trace_id"]))
+		if err == nil || !strings.Contains(why, "admission") {
+			return fmt.Errorf("kubectl lanyard why --trace does not say that admission: Required is not met (%w):\n%s", err, why)
+		}
+		return nil
+	})
 
 	s.do(t, "patch", "oauthclient", "checkout", "--type=merge", "-p",
 		`{"spec":{"authentication":{"serviceAccounts":[{"name":"checkout","admission":"Optional"}]}}}`)

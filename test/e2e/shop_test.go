@@ -19,7 +19,7 @@ import (
 var manifests embed.FS
 
 // patience is how long a test waits for what should come soon, on a machine that may be busy.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // shop is a namespace of a team that calls the orders API.
 type shop struct {
@@ -124,8 +124,8 @@ func (s *shop) do(t *testing.T, args ...string) string {
 func (s *shop) declareClient(t *testing.T, edits ...string) {
 	t.Helper()
 	s.apply(t, manifest(t, "client.yaml", edits...))
-	s.do(t, "wait", "--for=condition=Ready", "--timeout=60s", "clientcertificates,oauthclients", "--all")
-	s.do(t, "wait", "--for=condition=RolesGranted", "--timeout=60s", "oauthclients", "--all")
+	s.do(t, "wait", "--for=condition=Ready", "--timeout=3m", "clientcertificates,oauthclients", "--all")
+	s.do(t, "wait", "--for=condition=RolesGranted", "--timeout=3m", "oauthclients", "--all")
 }
 
 // describe logs what may explain a failure.

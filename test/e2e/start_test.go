@@ -131,7 +131,7 @@ func TestAJobWithTheSidecarCompletes(t *testing.T) {
 	s.declareClient(t)
 	begun := time.Now()
 	s.apply(t, manifest(t, "job.yaml"))
-	s.do(t, "wait", "--for=condition=Complete", "--timeout=60s", "job/checkout")
+	s.do(t, "wait", "--for=condition=Complete", "--timeout=3m", "job/checkout")
 	figure(t, "a Job of three calls took %v from kubectl apply to Complete", time.Since(begun).Round(time.Millisecond))
 	pod := s.awaitPod(t, "app=checkout", "succeeded", func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodSucceeded })
 	for _, c := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {

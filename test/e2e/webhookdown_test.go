@@ -50,7 +50,7 @@ func (s *shop) scaleController(t *testing.T, replicas string) {
 	ctx := context.WithoutCancel(t.Context()) // also after the test
 	for _, args := range [][]string{
 		{"scale", "deployment/lanyard-controller", "--replicas=" + replicas},
-		{"rollout", "status", "deployment/lanyard-controller", "--timeout=60s"},
+		{"rollout", "status", "deployment/lanyard-controller", "--timeout=3m"},
 	} {
 		if _, err := s.kubectl(ctx, nil, append([]string{"-n", systemNamespace}, args...)...); err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func (s *shop) scaleController(t *testing.T, replicas string) {
 		return
 	}
 	// Those that were told to stop answer a while longer.
-	if _, err := s.kubectl(ctx, nil, "-n", systemNamespace, "wait", "--for=delete", "--timeout=60s", "pod", "-l", "app.kubernetes.io/name=lanyard-controller"); err != nil {
+	if _, err := s.kubectl(ctx, nil, "-n", systemNamespace, "wait", "--for=delete", "--timeout=3m", "pod", "-l", "app.kubernetes.io/name=lanyard-controller"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -48,7 +48,7 @@ func (w *world) install(ctx context.Context) error {
 		{"apply", "-f", "config/components/client-secrets/role.yaml", "-f", "config/components/client-secrets/policy.yaml"},
 		{"apply", "-f", workloadCA},
 		{"wait", "--for=condition=Established", "-f", "config/crd/bases"},
-		{"wait", "--for=condition=Ready", "--timeout=60s", "-f", workloadCA},
+		{"wait", "--for=condition=Ready", "--timeout=3m", "-f", workloadCA},
 	} {
 		if _, err := w.kubectl(ctx, args...); err != nil {
 			return err
@@ -72,8 +72,8 @@ func (w *world) declare(ctx context.Context) error {
 		return err
 	}
 	for _, args := range [][]string{
-		{"wait", "--for=condition=Ready", "--timeout=60s", "-A", "--all", "protectedresources,approles,approleassignments,clientcertificates,oauthclients"},
-		{"wait", "--for=condition=RolesGranted", "--timeout=60s", "-n", "shop", "--all", "oauthclients"},
+		{"wait", "--for=condition=Ready", "--timeout=3m", "-A", "--all", "protectedresources,approles,approleassignments,clientcertificates,oauthclients"},
+		{"wait", "--for=condition=RolesGranted", "--timeout=3m", "-n", "shop", "--all", "oauthclients"},
 		// There is no kubelet here; a pod that never ran gets tokens nevertheless.
 		{"patch", "-n", "shop", "pod", "checkout-0", "--subresource=status", "-p", `{"status":{"phase":"Running"}}`},
 	} {
@@ -113,7 +113,7 @@ func (w *world) clientSecret(t *testing.T, namespace, name string) string {
 
 // secret returns what a pod would mount of a Secret, once it is there.
 func (w *world) secret(ctx context.Context, namespace, name string) (map[string][]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var secret corev1.Secret
 	for {

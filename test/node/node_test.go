@@ -74,7 +74,7 @@ func TestAPodWithASidecarRuns(t *testing.T) {
 	in := "--namespace=" + namespace(t)
 	begun := time.Now()
 	kubectl(t.Context(), t, sidecarPod, "apply", in, "-f-")
-	kubectl(t.Context(), t, "", "wait", in, "--for=condition=Ready", "pod/app", "--timeout=60s")
+	kubectl(t.Context(), t, "", "wait", in, "--for=condition=Ready", "pod/app", "--timeout=3m")
 	t.Logf("from kubectl apply to Ready: %v", time.Since(begun).Round(10*time.Millisecond))
 
 	if got := kubectl(t.Context(), t, "", "logs", in, "app", "-c", "app"); got != "ready" {
@@ -127,7 +127,7 @@ func startWeb(t *testing.T) (in string, call func() (string, error)) {
 	ns := namespace(t)
 	in = "--namespace=" + ns
 	kubectl(t.Context(), t, web, "apply", in, "-f-")
-	kubectl(t.Context(), t, "", "wait", in, "--for=condition=Ready", "pod/web", "pod/caller", "--timeout=60s")
+	kubectl(t.Context(), t, "", "wait", in, "--for=condition=Ready", "pod/web", "pod/caller", "--timeout=3m")
 	return in, func() (string, error) {
 		// Statically linked, only nslookup of them looks up names.
 		const script = `a=$(/busybox nslookup web.$1.svc.cluster.local. | /busybox awk '/^Address/ {a = $2} END {print a}')
@@ -139,7 +139,7 @@ func startWeb(t *testing.T) (in string, call func() (string, error)) {
 // eventually calls check until it is content.
 func eventually(t *testing.T, check func() (string, error), want string) {
 	t.Helper()
-	deadline, ticker := time.After(30*time.Second), time.NewTicker(100*time.Millisecond)
+	deadline, ticker := time.After(2*time.Minute), time.NewTicker(100*time.Millisecond)
 	defer ticker.Stop()
 	for {
 		got, err := check()

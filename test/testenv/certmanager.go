@@ -2,11 +2,12 @@ package testenv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
-	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
@@ -119,19 +120,15 @@ func (e *Environment) makeWorkloadCA(ctx context.Context) error {
 			return fmt.Errorf("making the ClusterIssuer %s: %w", WorkloadCA, err)
 		}
 	}
-	err := wait.PollUntilContextTimeout(ctx, pollInterval, time.Minute, true, func(ctx context.Context) (bool, error) {
-		if err := e.Client.Get(ctx, client.ObjectKeyFromObject(issuer), issuer); err != nil {
-			return false, err
-		}
-		for _, c := range issuer.Status.Conditions {
-			if c.Type == certmanagerv1.IssuerConditionReady && c.Status == cmmeta.ConditionTrue {
-				return true, nil
-			}
-		}
-		return false, nil
+	var last error
+	err := wait.PollUntilContextTimeout(ctx, pollInterval, startTimeout, true, func(ctx context.Context) (bool, error) {
+		last = e.Client.Get(ctx, client.ObjectKeyFromObject(issuer), issuer) // an error may pass
+		return last == nil && slices.ContainsFunc(issuer.Status.Conditions, func(c certmanagerv1.IssuerCondition) bool {
+			return c.Type == certmanagerv1.IssuerConditionReady && c.Status == cmmeta.ConditionTrue
+		}), nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the ClusterIssuer %s, whose conditions are %v: %w", WorkloadCA, issuer.Status.Conditions, err)
+		return fmt.Errorf("waiting for the ClusterIssuer %s, whose conditions are %v: %w", WorkloadCA, issuer.Status.Conditions, errors.Join(err, last))
 	}
 	return nil
 }
