@@ -9,8 +9,8 @@ import (
 const (
 	// quick is how soon a command answers, warm.
 	quick = 300 * time.Millisecond
-	// busy is for how long the machine may be so, at most, before no command has answered so soon.
-	busy = time.Minute
+	// busy is for how long the machine may be so, at most, before a command has answered so soon.
+	busy = 2 * time.Minute
 )
 
 // What a command costs is the fastest of a few runs: the slower ones were kept waiting by
@@ -36,10 +36,11 @@ func TestAnswersQuickly(t *testing.T) {
 		"suspend, judged by the server": {w.carol, []string{"suspend", checkout, "--dry-run=server"}},
 		"resume, with the status":       {w.carol, []string{"resume", checkout}},
 	}
+	until := time.Now().Add(busy)
 	for name, command := range commands {
 		t.Run(name, func(t *testing.T) {
 			var took []time.Duration
-			for until := time.Now().Add(busy); len(took) < 9 || slices.Min(took) > quick && time.Now().Before(until); {
+			for len(took) < 9 || slices.Min(took) > quick && time.Now().Before(until) {
 				began := time.Now()
 				run(t, command.kubeconfig, command.args...).succeeds(t)
 				took = append(took, time.Since(began))
