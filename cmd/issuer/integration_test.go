@@ -119,11 +119,11 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 		ask := func() answer { return s.ask(t.Context(), t, "", s.shop+"/checkout") }
 		suspended := map[bool]int{true: http.StatusUnauthorized, false: http.StatusOK}
 		for what, set := range map[string]func(suspend bool){
-			"": func(suspend bool) {
+			"of the client": func(suspend bool) {
 				c := &v1alpha1.OAuthClient{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: "checkout"}}
 				check(t, s.env.Client.Patch(t.Context(), c, client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"suspend":%v}}`, suspend))))
 			},
-			" of the namespace": func(suspend bool) {
+			"of the namespace": func(suspend bool) {
 				ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.shop}}
 				check(t, s.env.Client.Patch(t.Context(), ns, client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"metadata":{"annotations":{"lanyard.dev/suspend":"%v"}}}`, suspend))))
 			},
@@ -136,8 +136,8 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 					return ask
 				}
 			}
-			s.within(t, "suspension"+what, suspended[true], change(true))
-			s.within(t, "resumption"+what, suspended[false], change(false))
+			s.within(t, "suspension "+what, suspended[true], change(true))
+			s.within(t, "resumption "+what, suspended[false], change(false))
 		}
 	})
 	t.Run("refuses a service account of the same name that was made anew", func(t *testing.T) {

@@ -56,7 +56,7 @@ func (e *Environment) Issued(t *testing.T, namespace, name string) *certmanagerv
 			is[condition.Type] = condition.Status
 		}
 		if is[certmanagerv1.CertificateConditionReady] != cmmeta.ConditionTrue || is[certmanagerv1.CertificateConditionIssuing] == cmmeta.ConditionTrue {
-			return fmt.Errorf("Certificate %s is being issued: %v", name, c.Status)
+			return fmt.Errorf("the Certificate %s is being issued: %v", name, c.Status)
 		}
 		return nil
 	})

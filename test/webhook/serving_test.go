@@ -53,8 +53,11 @@ func TestReplicasServeARenewedCertificateWithoutARestart(t *testing.T) {
 	testenv.Create(t, alice, oauthClient(ns, "before"))
 
 	certificate := &certmanagerv1.Certificate{ObjectMeta: metav1.ObjectMeta{Namespace: "lanyard-system", Name: "lanyard-webhook"}}
+	env.Issued(t, certificate.Namespace, certificate.Name)
 	testenv.Eventually(t, func(ctx context.Context) error { // cert-manager writes there, too
-		env.Issued(t, certificate.Namespace, certificate.Name).DeepCopyInto(certificate)
+		if err := env.Client.Get(ctx, client.ObjectKeyFromObject(certificate), certificate); err != nil {
+			return err
+		}
 		certificate.Status.Conditions = append(slices.DeleteFunc(certificate.Status.Conditions, func(c certmanagerv1.CertificateCondition) bool {
 			return c.Type == certmanagerv1.CertificateConditionIssuing
 		}), certmanagerv1.CertificateCondition{Type: certmanagerv1.CertificateConditionIssuing, Status: "True", Reason: "ManuallyTriggered"})
