@@ -6,14 +6,18 @@ package chart
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -25,6 +29,8 @@ const (
 	previous  = "test/e2e/testdata/lanyard-0.1.0.tgz"
 	current   = "charts/lanyard"
 	namespace = "identity" // not the one that manifests name
+
+	olderName, currentName = "oacold", "oac"
 )
 
 var env *testenv.Environment
@@ -39,14 +45,17 @@ func TestInstallUpgradeRollBackUninstall(t *testing.T) {
 	for name, tool := range map[string]string{"Helm 4": "helm", "Helm 3": "helm3"} {
 		t.Run(name, func(t *testing.T) {
 			r := release{tool: tool, kubeconfig: env.Kubeconfig(t, "admin", "system:masters")}
-			r.helm(t, "install", "lanyard", previous, "--create-namespace", "--set=image.repository=lanyard,image.tag=old")
+			r.helm(t, "install", "lanyard", withOlderKinds(t), "--create-namespace", "--set=image.repository=lanyard,image.tag=old")
 			certificatesAreMade(t)
+			kindsAre(t, olderName)
 
 			r.helm(t, "upgrade", "lanyard", current, "--set=image.repository=lanyard,image.tag=new")
+			kindsAre(t, currentName)
 			if got := sidecars(t); got != "lanyard:new lanyard:old" {
 				t.Errorf("after the upgrade sidecars may have the images %q; want the old one, too", got)
 			}
 			r.helm(t, "rollback", "lanyard", "1")
+			kindsAre(t, olderName)
 			if got := sidecars(t); got != "lanyard:old" {
 				t.Errorf("after the roll-back sidecars may have the images %q", got)
 			}
@@ -103,6 +112,46 @@ func (r release) helm(t *testing.T, args ...string) {
 	t.Helper()
 	if out, err := r.try(t, args...); err != nil {
 		t.Fatalf("%s %s: %v\n%s", r.tool, strings.Join(args, " "), err, out)
+	}
+}
+
+// withOlderKinds is the chart of the version before, with a kind that was otherwise then: OAuthClient had
+// another short name. Its own kinds are still those of today.
+func withOlderKinds(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "tar", "-xzf", filepath.Join(env.Root, previous), "-C", dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("unpacking %s: %v %s", previous, err, out)
+	}
+	chart := filepath.Join(dir, "lanyard")
+	file := filepath.Join(chart, "templates/crds/lanyard.dev_oauthclients.yaml")
+	kind, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const shortName = "    - %s\n"
+	older := strings.Replace(string(kind), fmt.Sprintf(shortName, currentName), fmt.Sprintf(shortName, olderName), 1)
+	if older == string(kind) {
+		t.Fatalf("%s does not have the short name %s", file, currentName)
+	}
+	if err := os.WriteFile(file, []byte(older), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return chart
+}
+
+// kindsAre fails the test if OAuthClient has another short name.
+func kindsAre(t *testing.T, shortName string) {
+	t.Helper()
+	kind := &unstructured.Unstructured{}
+	kind.SetGroupVersionKind(schema.FromAPIVersionAndKind("apiextensions.k8s.io/v1", "CustomResourceDefinition"))
+	if err := env.Client.Get(t.Context(), types.NamespacedName{Name: "oauthclients.lanyard.dev"}, kind); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := unstructured.NestedStringSlice(kind.Object, "spec", "names", "shortNames")
+	if diff := cmp.Diff([]string{shortName}, got); diff != "" || err != nil {
+		t.Errorf("the kinds are not the chart's: short names of OAuthClient (-want +got): %v\n%s", err, diff)
 	}
 }
 
