@@ -96,7 +96,7 @@ soak: ## Run the disruptions of `make e2e` in full, half an hour of renewals, ou
 ##@ Ship it
 
 .PHONY: image image-archive clean
-image: ## Build the container image (IMAGE=lanyard:dev) with docker, podman or buildah; without them, as image-archive
+image: ## Build the container image (IMAGE=lanyard:dev) with docker, podman or buildah, and its bill of materials; without them, as image-archive
 	@hack/image.sh $(IMAGE)
 
 image-archive: ## Write the container image as an archive, bin/image.tar, with its bill of materials; needs no engine

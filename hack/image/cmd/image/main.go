@@ -17,11 +17,11 @@ import (
 const usage = `image writes a container image of static binaries.
 
 Usage:
-  image --name lanyard:dev --out FILE FOLDER
+  image --name lanyard:dev [--out FILE] [--bill FILE] FOLDER
 
-Every file of FOLDER is a program of the image, in its root folder. FILE takes docker load,
-podman load, ctr images import and skopeo; its bill of materials (CycloneDX JSON) is written to
-FILE.cdx.json.
+Every file of FOLDER is a program of the image, in its root folder. --out writes the image, as an
+archive that docker load, podman load, ctr images import and skopeo take; --bill writes its bill
+of materials (CycloneDX JSON), also of an image that an engine made of these programs.
 `
 
 func main() {
@@ -36,30 +36,35 @@ func run(args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	flags.Usage = func() { fmt.Fprint(stderr, usage) }
 	name := flags.String("name", "lanyard:dev", "name of the image")
-	out := flags.String("out", "", "path of the archive")
+	out := flags.String("out", "", "path of the archive; empty: none is written")
+	bill := flags.String("bill", "", "path of the bill of materials; empty: none is written")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *out == "" || flags.NArg() != 1 {
-		return errors.New("give --out FILE and the folder of the programs; image --help says more")
+	if *out == "" && *bill == "" || flags.NArg() != 1 {
+		return errors.New("give --out FILE or --bill FILE, or both, and the folder of the programs; image --help says more")
 	}
 	binaries, err := programs(flags.Arg(0))
 	if err != nil {
 		return err
 	}
-	labels, err := labelsOf(binaries)
-	if err != nil {
-		return err
+	if *out != "" {
+		labels, err := labelsOf(binaries)
+		if err != nil {
+			return err
+		}
+		err = write(*out, func(w io.Writer) error { return image.Write(w, *name, binaries, image.Options{Labels: labels}) })
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s: the image %s, of %d programs\n", *out, *name, len(binaries))
 	}
-	err = write(*out, func(w io.Writer) error { return image.Write(w, *name, binaries, image.Options{Labels: labels}) })
-	if err != nil {
-		return err
+	if *bill != "" {
+		if err := write(*bill, func(w io.Writer) error { return image.SBOM(w, *name, binaries) }); err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s: the bill of materials of %s (CycloneDX 1.6)\n", *bill, *name)
 	}
-	bill := *out + ".cdx.json"
-	if err := write(bill, func(w io.Writer) error { return image.SBOM(w, *name, binaries) }); err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "%s: the image %s, of %d programs\n%s: its bill of materials (CycloneDX 1.6)\n", *out, *name, len(binaries), bill)
 	return nil
 }
 
