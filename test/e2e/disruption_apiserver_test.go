@@ -16,8 +16,8 @@ const apiServer = "kube-apiserver"
 // The issuer goes on from memory, and so does everything that runs.
 func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 	away := lasting(20*time.Second, 2*time.Minute)
-	s := newShop(t)
-	l := s.startLoad(t, 10, tokensOfAMinute...)
+	l := disturbed(t)
+	s := l.shop
 	asking := l.askIssuer(t)
 	assertion := l.assertion(t)
 	checkout, orders := s.client(t, s.namespace, "checkout-mtls"), s.client(t, "orders", "orders-mtls")
@@ -38,6 +38,7 @@ func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 		if err := start(); err != nil {
 			t.Error(err)
 		}
+		s.do(t, "patch", "oauthclient", "checkout", "--type=merge", "-p", `{"spec":{"suspend":false}}`)
 		s.watchAgain(t)
 	}()
 	stopped := time.Now()

@@ -8,7 +8,7 @@ import (
 )
 
 func TestNothingThatRunsNoticesThatTheControllerIsKilled(t *testing.T) {
-	l := newShop(t).startLoad(t, 10, tokensOfAMinute...)
+	l := disturbed(t)
 	replicas := l.awaitReplicas(t, "lanyard-controller", 2)
 	asking := l.askIssuer(t)
 	killed := time.Now()

@@ -22,7 +22,7 @@ func TestNoCallFailsWhileLanyardIsUpgradedAndRolledBack(t *testing.T) {
 	if err := lanyard.importImage(t.Context(), "lanyard:"+beforeTag, lanyard.bin("lanyard")); err != nil {
 		t.Fatal(err)
 	}
-	l := newShop(t).startLoad(t, 10, tokensOfAMinute...)
+	l := disturbed(t)
 	asking := l.askIssuer(t)
 	admission := l.createPods(t)
 	for _, step := range []struct {

@@ -32,6 +32,19 @@ type shop struct {
 // of the orders API. It is removed after the test.
 func newShop(t *testing.T) *shop {
 	t.Helper()
+	lanyard.endSharedLoad(t)
+	s := openShop(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.describe(t)
+		}
+		s.close(t)
+	})
+	return s
+}
+
+func openShop(t *testing.T) *shop {
+	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		GenerateName: "shop-",
 		Labels: map[string]string{
@@ -42,14 +55,6 @@ func newShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	s := &shop{world: lanyard, namespace: namespace.Name}
-	t.Cleanup(func() {
-		if t.Failed() {
-			s.describe(t)
-		}
-		if err := s.kube.Delete(context.WithoutCancel(t.Context()), namespace); err != nil {
-			t.Error(err)
-		}
-	})
 	roots := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "orders-ca"}, Data: map[string]string{"ca.crt": string(s.ca)},
 	}
@@ -57,6 +62,14 @@ func newShop(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func (s *shop) close(t *testing.T) {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
+	if err := s.kube.Delete(context.WithoutCancel(t.Context()), namespace); err != nil {
+		t.Error(err)
+	}
 }
 
 // manifest is one of the folder manifests. Each edit is a pair: what stands there, and what is to

@@ -55,6 +55,7 @@ type world struct {
 	notes     string // what helm install said
 
 	running sync.WaitGroup // the tests that run beside others
+	shared  shared
 }
 
 // newWorld says where things are.
@@ -115,8 +116,11 @@ func (w *world) start(ctx context.Context) error {
 
 // stop takes the node down, unless it is somebody else's.
 func (w *world) stop() error {
-	if w == nil || w.kept || w.node == nil {
+	if w == nil || w.node == nil {
 		return nil
+	}
+	if w.kept {
+		return w.leaveNothing(context.Background())
 	}
 	err := errors.Join(w.node.Down(context.Background()), os.RemoveAll(w.dir))
 	_ = os.Remove(filepath.Dir(w.dir)) // if there is nothing of somebody else in it
