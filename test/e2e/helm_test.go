@@ -20,9 +20,12 @@ func TestHelmInstallSaysWhatToDoNext(t *testing.T) {
 	}
 }
 
-func TestHelmTestFetchesAToken(t *testing.T) {
+func TestHelmTestFetchesAToken(t *testing.T) { lanyard.helmTest(t) }
+
+func (w *world) helmTest(t *testing.T) {
+	t.Helper()
 	begun := time.Now()
-	out, err := lanyard.helm(t.Context(), "test", "lanyard", "--namespace="+systemNamespace, "--logs", "--timeout=2m")
+	out, err := w.helm(t.Context(), "test", "lanyard", "--namespace="+systemNamespace, "--logs", "--timeout=2m")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -69,7 +72,15 @@ func TestHelmUninstallAndInstallAgain(t *testing.T) {
 		t.Errorf("by default all kinds stay (-of the chart +left):\n%s", diff)
 	}
 
-	// And it can come back, with what was declared meanwhile.
+	// And it can come back, with what was declared meanwhile: at first without injection.
+	if err := s.helmInstall(t.Context(), "--set=injection.enabled=false"); err != nil {
+		t.Fatal(err)
+	}
+	s.helmTest(t)
+	if _, err := s.try(t, manifest(t, "pod.yaml", "by-hand", "labelled", "labels: {app: labelled}",
+		"labels: {app: labelled, lanyard.dev/inject: \"true\"}\n  annotations: {lanyard.dev/client: checkout}")); err == nil || !strings.Contains(err.Error(), "injects no pods in this installation") {
+		t.Errorf("a pod with the label, where injection is off: %v", err)
+	}
 	if err := s.helmInstall(t.Context()); err != nil {
 		t.Fatal(err)
 	}

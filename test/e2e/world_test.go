@@ -102,7 +102,7 @@ func (w *world) start(ctx context.Context) error {
 		{"start the node", w.startNode},
 		{"import the images", w.importImages},
 		{"what the platform has beside Lanyard", w.applyPlatform},
-		{"helm install", w.helmInstall},
+		{"helm install", func(ctx context.Context) error { return w.helmInstall(ctx) }},
 		{"the orders API", w.applyOrders},
 	} {
 		begun := time.Now()
