@@ -35,8 +35,8 @@ func (w *world) applyPlatform(ctx context.Context) error {
 // helmInstall installs the chart of this checkout, as docs/install.md says, or upgrades to it on a
 // node that was kept.
 func (w *world) helmInstall(ctx context.Context, set ...string) (err error) {
-	w.notes, err = w.helm(ctx, append([]string{"upgrade", "--install", "lanyard", "charts/lanyard", "--namespace=" + systemNamespace, "--create-namespace",
-		"--values=" + w.values(), "--wait", "--timeout=2m"}, set...)...)
+	args := []string{"upgrade", "--install", "lanyard", "charts/lanyard", "--namespace=" + systemNamespace, "--create-namespace", "--values=" + w.values(), "--wait", "--timeout=2m"}
+	w.notes, err = w.helm(ctx, append(args, set...)...)
 	if err != nil {
 		pods, _ := w.kubectl(ctx, nil, "describe", "pods", "-n", systemNamespace)
 		return errors.Join(err, errors.New(pods))
