@@ -85,10 +85,11 @@ func TestTokensAreMintedAndCheckedWhileTheAPIServerIsAway(t *testing.T) {
 }
 
 // watchAgain restarts those that watch the API server, which look for it again after up to a minute:
-// the tests after this one need not wait for that.
+// the tests after this one need not wait for that. Without kube-proxy Services would lead to pods that
+// were replaced meanwhile.
 func (s *shop) watchAgain(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{"kube-controller-manager", "kube-scheduler", "certmanager-controllers"} {
+	for _, name := range []string{"kube-proxy", "kube-controller-manager", "kube-scheduler", "certmanager-controllers"} {
 		if err := errors.Join(s.node.Stop(t.Context(), name), s.node.Start(t.Context(), name)); err != nil {
 			t.Error(err)
 		}
