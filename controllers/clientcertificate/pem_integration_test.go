@@ -58,18 +58,20 @@ func TestCertificateBeginsAndEndsByItself(t *testing.T) {
 	w := newWorld(t, nil)
 	var c, d *v1alpha1.ClientCertificate
 	for try := 0; ; try++ {
-		begins := time.Now().Add(30*time.Second + long(try)) // 30 s of which are leeway
+		works := time.Now().Add(long(try)).Truncate(time.Second)
+		begins := works.Add(30 * time.Second) // the leeway
 		c = w.withPEM(fmt.Sprint("early-", try), certificatePEM(t, func(x *x509.Certificate) { x.NotBefore, x.NotAfter = begins, begins.Add(time.Hour) }))
 		w.create(c)
-		if w.sees(c, v1alpha1.ReasonCertificateNotYetValid, v1alpha1.ReasonReady) {
+		if w.sees(c, v1alpha1.ReasonCertificateNotYetValid, v1alpha1.ReasonReady, works) {
 			w.says(ready(c).Message, begins.UTC().Format(time.RFC3339))
 			break
 		}
 	}
 	for try := 0; ; try++ {
-		d = w.withPEM(fmt.Sprint("short-", try), certificatePEM(t, func(x *x509.Certificate) { x.NotAfter = time.Now().Add(long(try)) }))
+		ends := time.Now().Add(long(try)).Truncate(time.Second)
+		d = w.withPEM(fmt.Sprint("short-", try), certificatePEM(t, func(x *x509.Certificate) { x.NotAfter = ends }))
 		w.create(d)
-		if w.sees(d, v1alpha1.ReasonReady, v1alpha1.ReasonCertificateExpired) {
+		if w.sees(d, v1alpha1.ReasonReady, v1alpha1.ReasonCertificateExpired, ends) {
 			break
 		}
 	}

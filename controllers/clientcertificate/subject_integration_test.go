@@ -36,12 +36,13 @@ func TestSubjectWarnsOfItsCAAndEndsWithIt(t *testing.T) {
 	w := newWorld(t, nil)
 	var alone, beside *v1alpha1.ClientCertificate
 	for try := 0; ; try++ {
-		short := certificatePEM(t, func(x *x509.Certificate) { x.NotAfter = time.Now().Add(long(try)) })
+		ends := time.Now().Add(long(try)).Truncate(time.Second)
+		short := certificatePEM(t, func(x *x509.Certificate) { x.NotAfter = ends })
 		alone = w.matching(fmt.Sprint("alone-", try), v1alpha1.SubjectSource{CABundle: short, DNS: "checkout.shop.svc"})
 		beside = w.matching(fmt.Sprint("beside-", try), v1alpha1.SubjectSource{CABundle: short + certificatePEM(t, nil), DNS: "checkout.shop.svc"})
 		w.create(alone)
 		w.create(beside)
-		if w.sees(alone, v1alpha1.ReasonReady, v1alpha1.ReasonCertificateExpired) {
+		if w.sees(alone, v1alpha1.ReasonReady, v1alpha1.ReasonCertificateExpired, ends) {
 			break
 		}
 	}

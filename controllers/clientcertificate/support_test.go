@@ -159,8 +159,9 @@ func (w world) becomes(c *v1alpha1.ClientCertificate, reason string) string {
 // machine the first was missed, and the next lasts longer.
 func long(try int) time.Duration { return 3 * time.Second << try }
 
-// sees waits as becomes does, and says whether it was so before c was Ready for the reason later.
-func (w world) sees(c *v1alpha1.ClientCertificate, reason, later string) bool {
+// sees waits as becomes does, and says whether it was so before the reason was the later one. That
+// it must not be before its time.
+func (w world) sees(c *v1alpha1.ClientCertificate, reason, later string, from time.Time) bool {
 	w.Helper()
 	testenv.Eventually(w.T, func(ctx context.Context) error {
 		if err := w.env.Client.Get(ctx, client.ObjectKeyFromObject(c), c); err != nil {
@@ -171,6 +172,9 @@ func (w world) sees(c *v1alpha1.ClientCertificate, reason, later string) bool {
 		}
 		return nil
 	})
+	if early := time.Until(from); ready(c).Reason == later && early > 0 {
+		w.Fatalf("%s: Ready has the reason %s %s too early", c.Name, later, early)
+	}
 	return ready(c).Reason == reason
 }
 

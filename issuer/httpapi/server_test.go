@@ -218,9 +218,14 @@ func isTimeout(err error) bool {
 }
 
 func TestEndsConnectionThatNeverAsks(t *testing.T) {
-	s := start(t, func(_ string, _ func() time.Time, c *httpapi.Config) { c.Service = unexpected(t) }, httpapi.ServerConfig{MaxConnectionAge: 3 * time.Second}) // a busy machine needs some of it for the handshake
-	if !closed(t, dial(t, s)) {
-		t.Error("a connection outlived its age")
+	const (
+		age      = 3 * time.Second // a busy machine needs some of it for the handshake
+		silently = 9 * time.Second // after 10 it is closed because no headers came
+	)
+	s := start(t, func(_ string, _ func() time.Time, c *httpapi.Config) { c.Service = unexpected(t) }, httpapi.ServerConfig{MaxConnectionAge: age})
+	conn, begun := dial(t, s), time.Now()
+	if ended := closed(t, conn); !ended || time.Since(begun) > silently {
+		t.Errorf("a connection outlived its age of %s: closed after %s: %v", age, time.Since(begun), ended)
 	}
 }
 

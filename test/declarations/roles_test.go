@@ -126,6 +126,9 @@ func TestApprovalEndsWithoutATouch(t *testing.T) {
 			}
 			return nil
 		})
+		if early := time.Until(end); c.Status.Roles[0].State == v1alpha1.RoleExpired && early > 0 {
+			t.Fatalf("expired %s too early", early)
+		}
 	}
 	if got := c.Status.Roles[0].ExpiresAt; got == nil || !got.Time.Equal(end) {
 		t.Errorf("expires at %v, want %s", got, end)

@@ -65,10 +65,26 @@ func (s *stage) handsOut(t *testing.T) {
 			t.Errorf("the token is in %s", what)
 		}
 	}
-	ending := time.Now()
-	p.sidecar.Stop(t)
-	if took := time.Since(ending); took > 10*time.Second {
-		t.Errorf("it ended after %s", took)
+	p.endsSoon(t)
+}
+
+// endsSoon stops the sidecar, which passes nothing on. A machine on which much else runs is late now
+// and then: the best of a few counts.
+func (p *pod) endsSoon(t *testing.T) {
+	t.Helper()
+	const soon, tries = 2 * time.Second, 5
+	for try := 1; ; try++ {
+		ending := time.Now()
+		p.sidecar.Stop(t)
+		took := time.Since(ending)
+		if took <= soon {
+			return
+		}
+		if try == tries {
+			t.Fatalf("it ended after %s, and after more than %s each of %d times", took, soon, tries)
+		}
+		p.sidecar.Start(t)
+		p.started(t)
 	}
 }
 

@@ -200,13 +200,18 @@ func TestRefusesToAnswerBeforeTheCachesAreFilled(t *testing.T) {
 	ns := env.Namespace(t, nil, nil).Name
 	c := oauthClient(ns, "x")
 
-	begun := time.Now()
-	got := r.review(t.Context(), t, "/judge/declarations", c)
-	if got.Allowed || got.Result.Code != http.StatusServiceUnavailable || !strings.Contains(got.Result.Message, "has just started and does not know the cluster yet; try again in a moment") {
-		t.Errorf("it says %+v of a client; want 503, and to try again", got)
+	const soon, tries = 10 * time.Second, 4 // 4 s, and what a busy machine adds
+	best := time.Hour
+	for try := 0; try < tries && best > soon; try++ {
+		begun := time.Now()
+		got := r.review(t.Context(), t, "/judge/declarations", c)
+		best = min(best, time.Since(begun))
+		if got.Allowed || got.Result.Code != http.StatusServiceUnavailable || !strings.Contains(got.Result.Message, "has just started and does not know the cluster yet; try again in a moment") {
+			t.Fatalf("it says %+v of a client; want 503, and to try again", got)
+		}
 	}
-	if took := time.Since(begun); took > 30*time.Second { // 4, and what a busy machine adds
-		t.Errorf("it took %s to say so, and the API server waits for 5 s", took)
+	if best > soon {
+		t.Errorf("it took %s to say so, and the API server waits for 5 s", best)
 	}
 	if got := r.review(t.Context(), t, "/warn", c); !got.Allowed {
 		t.Errorf("the warnings refuse: %+v", got)
