@@ -9,18 +9,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
 	"math/big"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,7 +33,6 @@ import (
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
 	"github.com/lanyard-dev/lanyard/issuer/jose"
 	"github.com/lanyard-dev/lanyard/issuer/keyring"
-	"github.com/lanyard-dev/lanyard/issuer/oauth"
 	"github.com/lanyard-dev/lanyard/test/testenv"
 )
 
@@ -171,79 +166,6 @@ func (s *stage) kubeconfig(t *testing.T, c *rest.Config) string {
 	return path
 }
 
-// wire is the network between the issuer and the API server. It can be cut.
-type wire struct {
-	to      string
-	address string
-
-	mu    sync.Mutex
-	l     net.Listener
-	conns []net.Conn
-}
-
-// behind puts the wire in front of c's API server.
-func (s *stage) behind(t *testing.T, c *rest.Config) *rest.Config {
-	t.Helper()
-	u, err := url.Parse(c.Host)
-	check(t, err)
-	s.wire = &wire{to: u.Host, address: testenv.Address(t, s.dir, "wire")}
-	s.wire.mend(t)
-	t.Cleanup(s.wire.cut)
-	c = rest.CopyConfig(c)
-	c.Host = "https://" + s.wire.address
-	return c
-}
-
-func (w *wire) mend(t *testing.T) {
-	t.Helper()
-	l, err := net.Listen("tcp", w.address)
-	check(t, err)
-	w.mu.Lock()
-	w.l = l
-	w.mu.Unlock()
-	go func() {
-		for {
-			from, err := l.Accept()
-			if err != nil {
-				return
-			}
-			to, err := net.Dial("tcp", w.to)
-			if err != nil {
-				_ = from.Close()
-				continue
-			}
-			w.mu.Lock()
-			isCut := w.l != l
-			if !isCut {
-				w.conns = append(w.conns, from, to)
-			}
-			w.mu.Unlock()
-			if isCut { // meanwhile
-				_, _ = from.Close(), to.Close()
-				continue
-			}
-			for _, pair := range [][2]net.Conn{{from, to}, {to, from}} {
-				go func() {
-					_, _ = io.Copy(pair[0], pair[1])
-					_ = pair[0].Close()
-				}()
-			}
-		}
-	}()
-}
-
-func (w *wire) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.l != nil {
-		_ = w.l.Close()
-	}
-	for _, c := range w.conns {
-		_ = c.Close()
-	}
-	w.l, w.conns = nil, nil
-}
-
 // start runs the issuer, and returns what ends it.
 func (s *stage) start(t *testing.T) (stop func() error) {
 	t.Helper()
@@ -356,91 +278,4 @@ func (s *stage) projected(t *testing.T, account string, pod *corev1.Pod) string 
 	sa := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: s.shop, Name: account}}
 	check(t, s.env.Client.SubResource("token").Create(t.Context(), sa, tr))
 	return tr.Status.Token
-}
-
-type answer struct {
-	Status      int
-	AccessToken string `json:"access_token"`
-	ErrorCodes  []int  `json:"error_codes"`
-	raw         string
-}
-
-// ask sends a token request, with an assertion or as a client over mutual TLS.
-func (s *stage) ask(ctx context.Context, t *testing.T, assertion, clientID string) answer {
-	t.Helper()
-	form := url.Values{"grant_type": {"client_credentials"}, "scope": {s.identifier() + "/.default"}}
-	if assertion != "" {
-		form.Set("client_assertion_type", oauth.AssertionTypeJWTBearer)
-		form.Set("client_assertion", assertion)
-	}
-	if clientID != "" {
-		form.Set("client_id", clientID)
-	}
-	return s.post(ctx, t, "/oauth2/token", form)
-}
-
-// post sends a form to an endpoint.
-func (s *stage) post(ctx context.Context, t *testing.T, path string, form url.Values) answer {
-	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.opts.IssuerURL+path, strings.NewReader(form.Encode()))
-	check(t, err)
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := s.http.Do(req)
-	check(t, err)
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	check(t, err)
-	a := answer{Status: resp.StatusCode, raw: string(body)}
-	if len(body) > 0 {
-		check(t, json.Unmarshal(body, &a))
-	}
-	return a
-}
-
-func (s *stage) get(ctx context.Context, t *testing.T, path string) (int, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.ops+path, http.NoBody)
-	check(t, err)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	check(t, err)
-	return resp.StatusCode, string(body)
-}
-
-// tries is how often a change is made until it was in force in time: a machine on which much
-// else runs is slow now and then, and an issuer that is slow is so each time.
-const tries = 8
-
-// within makes a change, again and again if need be, until the issuer came to answer want within
-// the promise. change returns once it is made, with what asks. What counts is when that asked: how
-// long the answer takes is another question.
-func (s *stage) within(t *testing.T, what string, want int, change func() (ask func() answer)) {
-	t.Helper()
-	for range tries {
-		ask := change()
-		took := s.comesTo(t, what, want, ask)
-		t.Logf("%s: in force after %s", what, took.Round(time.Millisecond))
-		if took <= promise {
-			return
-		}
-	}
-	t.Errorf("%s: not in force within %s, %d times", what, promise, tries)
-}
-
-// comesTo waits until the issuer answers want, and returns after how long it was asked for that.
-func (s *stage) comesTo(t *testing.T, what string, want int, ask func() answer) (asked time.Duration) {
-	t.Helper()
-	began := time.Now()
-	testenv.Eventually(t, func(context.Context) error {
-		asked = time.Since(began)
-		if a := ask(); a.Status != want {
-			return fmt.Errorf("%s: not in force: %d %s", what, a.Status, a.raw)
-		}
-		return nil
-	})
-	return asked
 }
