@@ -90,7 +90,7 @@ func (m made) wrongSecret(w Wish, k Known) string {
 			certificates = append(certificates, cc)
 		}
 	} else if len(certificates) == 0 && !needed && w.Secret == "" {
-		return fmt.Sprintf("the pod waits for the Secret %s, and OAuthClient %s/%s has no ClientCertificate, and with tokenBinding: %s needs none", m.secret, c.Namespace, c.Name, c.Spec.TokenBinding)
+		return fmt.Sprintf("the sidecar mounts the Secret %s, and OAuthClient %s/%s has no ClientCertificate, and with tokenBinding: %s needs none", m.secret, c.Namespace, c.Name, c.Spec.TokenBinding)
 	}
 	var names []string
 	for _, cc := range certificates {

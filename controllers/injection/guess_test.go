@@ -55,7 +55,7 @@ func TestAGuessThatProvedWrong(t *testing.T) {
 			k.Client = oauthClient(byCertificate(v1alpha1.MethodPrivateKeyJWT))
 		}), want: []string{"lists no way to authenticate"}},
 		"a client that needs no certificate, and has none": {
-			known: Known{Client: oauthClient(unbound)}, want: []string{"waits for the Secret checkout-mtls", "tokenBinding: None"},
+			known: Known{Client: oauthClient(unbound)}, want: []string{"mounts the Secret checkout-mtls", "tokenBinding: None"},
 		},
 		"a client that needs no certificate, and has none, of a pod that names a Secret": {
 			pod: []func(*corev1.Pod){annotated(v1alpha1.AnnotationCertificateSecret, "own")}, known: Known{Client: oauthClient(unbound)},

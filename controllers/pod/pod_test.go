@@ -211,7 +211,7 @@ func TestAPodIsToldThatItsClientNeedsAnother(t *testing.T) {
 		}, says: "by the pod's service account"},
 		"a client without a certificate, which needs none": {come: func(p *corev1.Pod) {
 			oauthClient(p.Namespace, func(c *v1alpha1.OAuthClient) { c.Spec.TokenBinding = v1alpha1.TokenBindingNone })
-		}, says: "waits for the Secret checkout-mtls"},
+		}, says: "mounts the Secret checkout-mtls"},
 		"another client's certificate, after the client": {
 			pod: func(p *corev1.Pod) { p.Annotations[v1alpha1.AnnotationCertificate] = "checkout" },
 			come: func(p *corev1.Pod) {
