@@ -80,7 +80,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.ConfigFile, "config", "", "file with the resources and upstreams, YAML (default: what $"+configEnv+" holds, which is the YAML itself)")
 	f.StringVar(&o.Directory, "directory", "/var/run/lanyard", "folder of the token files tokens/<name>; whoever may read it has the tokens; empty: none are written")
 	f.BoolVar(&o.ExposeCertificate, "expose-certificate", false, "also write token, tls.crt and tls.key together, to bound/<name> below --directory, for programs that speak mutual TLS themselves")
-	f.StringVar(&o.FileMode, "file-mode", "0444", "mode of the files below --directory, keys too: 0444 for every user, 0440 for the group, 0400 for the sidecar's own user")
+	f.StringVar(&o.FileMode, "file-mode", "0400", "mode of the files below --directory, keys too: 0400 for the sidecar's own user, 0440 for the group, 0444 for every user")
 	f.StringVar(&o.Listen, "listen", defaultListen, "address of the token endpoint, on loopback")
 	f.StringVar(&o.MetricsListen, "metrics-listen", defaultMetricsListen, "address of /metrics, /healthz and /startedz, plain HTTP; without a host on all addresses")
 	f.BoolVar(&o.Wait, "wait", true, "have /startedz, and so lanyard-sidecar started, say yes only once every listed resource has a token; --wait=false: at once")
@@ -109,7 +109,7 @@ func (o *Options) Validate() error {
 		wrong("metrics-listen", o.MetricsListen, "must be [<host>]:<port>, for example "+defaultMetricsListen)
 	}
 	if _, err := o.mode(); err != nil {
-		wrong("file-mode", o.FileMode, "must be 0444, 0440 or 0400")
+		wrong("file-mode", o.FileMode, "must be 0400, 0440 or 0444")
 	}
 	if o.ConfigFile != "" && o.config != "" {
 		wrong("config", o.ConfigFile, "$"+configEnv+" is set, too; give one of the two")
@@ -158,7 +158,7 @@ func (o *Options) settings() (settings.Settings, error) {
 
 // mode is the files' mode.
 func (o *Options) mode() (os.FileMode, error) {
-	if !slices.Contains([]string{"0444", "0440", "0400"}, o.FileMode) {
+	if !slices.Contains([]string{"0400", "0440", "0444"}, o.FileMode) {
 		return 0, fmt.Errorf("no such mode: %s", o.FileMode)
 	}
 	mode, err := strconv.ParseUint(o.FileMode, 8, 32)

@@ -50,7 +50,7 @@ func TestFlagsThatAreWrongAreNamed(t *testing.T) {
 		"an endpoint for everybody":       {append(good, "--listen=0.0.0.0:9466"), "", "--listen=0.0.0.0:9466: must be on loopback"},
 		"an endpoint for everybody, too":  {append(good, "--listen=:9466"), "", "must be on loopback"},
 		"an endpoint by name":             {append(good, "--listen=localhost:9466"), "", "must be on loopback"},
-		"files that everybody can change": {append(good, "--file-mode=0666"), "", "--file-mode=0666: must be 0444, 0440 or 0400"},
+		"files that everybody can change": {append(good, "--file-mode=0666"), "", "--file-mode=0666: must be 0400, 0440 or 0444"},
 		"nothing to expose":               {[]string{"--issuer=https://issuer.example", "--assertion-file=a", "--expose-certificate"}, "", "needs --cert and --key"},
 		"nowhere to expose it":            {append(good, "--expose-certificate", "--directory="), "", "needs --directory"},
 		"two configurations":              {append(good, "--config=x"), "resources: []", "give one of the two"},
@@ -102,5 +102,18 @@ func TestTheProbeSaysWhyNot(t *testing.T) {
 	}
 	if code := started([]string{"--metrics-listen=9467"}, &out); code != 2 {
 		t.Errorf("%d %q", code, out.String())
+	}
+}
+
+// Outside a pod no mount is the boundary: the machine has other users.
+func TestRefusesOthersTheFilesUnlessAModeLetsThem(t *testing.T) {
+	for said, want := range map[string]os.FileMode{"": 0o400, "--file-mode=0440": 0o440, "--file-mode=0444": 0o444} {
+		args := []string{"--issuer=https://issuer.example", "--client-id=shop/checkout", "--cert=a", "--key=b"}
+		if said != "" {
+			args = append(args, said)
+		}
+		if mode, err := parse(t, "", args...).mode(); err != nil || mode != want {
+			t.Errorf("%q: %v, %v; want %v", said, mode, err, want)
+		}
 	}
 }
