@@ -118,6 +118,8 @@ func requestNotFound(o *observation, revision int64) rules.Verdict {
 	for _, r := range o.requests {
 		switch {
 		case revisionOf(r) != revision:
+		case r.Name == name && !issued(r):
+			why = fmt.Sprintf("has no certificate in its status: see %s", r.Name)
 		case r.Name == name:
 			why = fmt.Sprintf("was not made by cert-manager for this client and an issuer that is allowed: %s is by user %q", r.Name, r.Spec.Username)
 		case !strings.Contains(why, "by user"):

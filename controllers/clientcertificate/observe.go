@@ -2,6 +2,7 @@ package clientcertificate
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -98,6 +99,31 @@ func (r *reconciler) observeCertificate(ctx context.Context, o *observation) err
 		return err
 	}
 	o.requests = pointers(list.Items)
+	return r.catchUp(ctx, o)
+}
+
+// catchUp asks the API server itself for the CertificateRequest of the Certificate's revision
+// while the cache has none with a certificate. Each kind has a watch of its own: that of
+// CertificateRequests may be behind that of Certificates, and a renewal would be told, and
+// Ready be False, as if its CertificateRequest were gone.
+func (r *reconciler) catchUp(ctx context.Context, o *observation) error {
+	if o.certificate.Status.Revision == nil {
+		return nil
+	}
+	name := requestName(o.certificate.Name, int64(*o.certificate.Status.Revision))
+	i := slices.IndexFunc(o.requests, func(r *certmanagerv1.CertificateRequest) bool { return r.Name == name })
+	if i >= 0 && issued(o.requests[i]) {
+		return nil
+	}
+	request, err := get(ctx, r.live, o.certificate.Namespace, name, &certmanagerv1.CertificateRequest{})
+	if err != nil || request == nil || ownerOf(request).UID != o.certificate.UID {
+		return err
+	}
+	if i >= 0 {
+		o.requests[i] = request
+	} else {
+		o.requests = append(o.requests, request)
+	}
 	return nil
 }
 

@@ -332,3 +332,15 @@ func TestTellsOfTheFeatureThatIsOff(t *testing.T) {
 		t.Errorf("Ready: %s: %s, %d pins; want the hint, and none", got.Reason, got.Message, len(end.status.Pins))
 	}
 }
+
+// Its status is lost, as after a restore from a backup: that is nobody's forgery.
+func TestTellsOfARequestWithoutCertificate(t *testing.T) {
+	o := observed()
+	r := request(1, madePEM(t, -time.Hour, time.Hour))
+	r.Status = certmanagerv1.CertificateRequestStatus{}
+	o.requests = []*certmanagerv1.CertificateRequest{r}
+	got := readyOf(conclude(o, policy.see(o), decision{}, rules.Verdict{}).status)
+	if got.Reason != v1alpha1.ReasonCertificateRequestNotFound || !strings.Contains(got.Message, "has no certificate in its status: see checkout-1") {
+		t.Errorf("Ready: %s: %s", got.Reason, got.Message)
+	}
+}

@@ -26,6 +26,7 @@ import (
 // reconciler makes status say what is so.
 type reconciler struct {
 	client      client.Client
+	live        client.Reader // the API server itself, not the cache
 	recorder    status.EventRecorder
 	now         func() time.Time
 	policy      Policy

@@ -82,7 +82,7 @@ func SetupWithManager(mgr ctrl.Manager, config Config) error {
 	}
 	everything := make(chan event.GenericEvent)
 	r := &reconciler{
-		client: mgr.GetClient(), recorder: mgr.GetEventRecorder(FieldOwner), now: config.Now,
+		client: mgr.GetClient(), live: mgr.GetAPIReader(), recorder: mgr.GetEventRecorder(FieldOwner), now: config.Now,
 		policy: config.Policy, metrics: newMetrics(config.Registerer), certManager: &certManager{discovery: d, known: make(chan struct{})},
 	}
 	w := watches{client: mgr.GetClient()}
