@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
@@ -69,6 +70,15 @@ func TestWritesToNoCertificateThatIsBeingDeleted(t *testing.T) {
 	certificate := w.certificate("checkout", "")
 	w.settled(certificate)
 	release := w.held(certificate)
+	w.eventually(c, func(c *v1alpha1.ClientCertificate) error { // the controller has seen it
+		for _, condition := range c.Status.Conditions {
+			if condition.Type == v1alpha1.ConditionIssuing && condition.Status == metav1.ConditionTrue && strings.Contains(condition.Message, "being deleted") {
+				w.says(condition.Message, w.namespace+"/checkout")
+				return nil
+			}
+		}
+		return fmt.Errorf("conditions: %v", c.Status.Conditions)
+	})
 	if err := w.env.Client.Get(t.Context(), client.ObjectKeyFromObject(certificate), certificate); err != nil {
 		t.Fatal(err)
 	}
@@ -76,15 +86,6 @@ func TestWritesToNoCertificateThatIsBeingDeleted(t *testing.T) {
 		c.Spec.Issuance.Duration.Duration *= 2
 	})
 	w.becomes(c, v1alpha1.ReasonReady) // what is pinned works
-	w.eventually(c, func(c *v1alpha1.ClientCertificate) error {
-		for _, condition := range c.Status.Conditions {
-			if condition.Type == v1alpha1.ConditionIssuing && condition.Status == metav1.ConditionTrue {
-				w.says(condition.Message, "being deleted", w.namespace+"/checkout")
-				return nil
-			}
-		}
-		return fmt.Errorf("conditions: %v", c.Status.Conditions)
-	})
 	is := &certmanagerv1.Certificate{ObjectMeta: w.meta("checkout")}
 	if err := w.env.Client.Get(t.Context(), client.ObjectKeyFromObject(is), is); err != nil {
 		t.Fatal(err)
