@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -100,4 +102,35 @@ func (s *stage) comesTo(t *testing.T, what string, want int, ask func() answer) 
 		return nil
 	})
 	return asked
+}
+
+// remembers waits until the issuer accepts an assertion without a question to the API server: its
+// watches have brought the pod and the account. Before that, one that it cannot ask is a 503.
+func (s *stage) remembers(t *testing.T, assertion string) {
+	t.Helper()
+	lookUps := func(ctx context.Context) (lines []string) {
+		status, text := s.get(ctx, t, "/metrics")
+		if status != http.StatusOK {
+			t.Fatalf("/metrics: %d %s", status, text)
+		}
+		for line := range strings.Lines(text) {
+			if strings.HasPrefix(line, "lanyard_issuer_lookups_total{") {
+				lines = append(lines, line)
+			}
+		}
+		if len(lines) == 0 {
+			t.Fatal("/metrics does not say how many questions were put to the API server; pods were asked for before")
+		}
+		return lines
+	}
+	testenv.Eventually(t, func(ctx context.Context) error {
+		before := lookUps(ctx)
+		if a := s.ask(ctx, t, assertion, ""); a.Status != http.StatusOK {
+			return fmt.Errorf("got %d %s", a.Status, a.raw)
+		}
+		if !slices.Equal(lookUps(ctx), before) {
+			return errors.New("the issuer still asks the API server")
+		}
+		return nil
+	})
 }

@@ -160,9 +160,7 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 			s.account(t, "checkout")
 			return func() answer { return s.ask(t.Context(), t, s.projected(t, "checkout", p), "") }
 		})
-		if a := s.ask(t.Context(), t, old, ""); a.Status != http.StatusUnauthorized {
-			t.Errorf("the old token: %d %s", a.Status, a.raw)
-		}
+		s.comesTo(t, "the old token", http.StatusUnauthorized, func() answer { return s.ask(t.Context(), t, old, "") })
 	})
 	t.Run("measures how far behind it is", func(t *testing.T) {
 		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "lanyard-system", Name: "lanyard-controller"}}
@@ -184,7 +182,7 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 
 	t.Run("goes on from memory while the API server is away", func(t *testing.T) {
 		known := s.projected(t, "checkout", s.pod(t, "known", "checkout", ""))
-		s.comesTo(t, "a pod's token", http.StatusOK, func() answer { return s.ask(t.Context(), t, known, "") })
+		s.remembers(t, known)
 		mine := s.ask(t.Context(), t, "", s.shop+"/checkout").AccessToken
 		s.wire.cut()
 		unknown := s.projected(t, "checkout", s.pod(t, "unknown", "checkout", ""))
