@@ -98,9 +98,24 @@ func TestRefusesCertificatePutIntoARequestsStatus(t *testing.T) {
 		request.Status.Certificate = []byte(certificatePEM(t, nil))
 		return mallory.Status().Update(ctx, request)
 	})
-	after := w.adopting("after", "own")
-	w.create(after)
-	w.says(w.becomes(after, v1alpha1.ReasonCertificateInvalid), request.Name, "another key")
+	var after *v1alpha1.ClientCertificate
+	tries := 0
+	testenv.Eventually(t, func(context.Context) error {
+		after = w.adopting(fmt.Sprint("after-", tries), "own")
+		tries++
+		w.create(after)
+		w.eventually(after, func(c *v1alpha1.ClientCertificate) error {
+			if c.Status.ObservedGeneration != c.Generation {
+				return fmt.Errorf("%s: not seen yet", c.Name)
+			}
+			return nil
+		})
+		if r := ready(after); r.Reason != v1alpha1.ReasonCertificateInvalid { // has pinned what was there before
+			return fmt.Errorf("%s: Ready is %s, %s: %s; want the reason %s", after.Name, r.Status, r.Reason, r.Message, v1alpha1.ReasonCertificateInvalid)
+		}
+		return nil
+	})
+	w.says(ready(after).Message, request.Name, "another key")
 	if len(after.Status.Pins) != 0 {
 		t.Errorf("pins: %s; want none", states(after))
 	}

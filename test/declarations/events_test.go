@@ -45,6 +45,7 @@ func TestDecisionsAreToldOnBothObjects(t *testing.T) {
 	told(t, role, corev1.EventTypeNormal, v1alpha1.EventDenied, "bob denied "+shop+"/checkout")
 
 	remove(t, no)
+	awaitRole(t, c, role, v1alpha1.RoleGranted) // seen on its own: only a loss of what was granted is a Warning
 	remove(t, yes)
 	awaitRole(t, c, role, v1alpha1.RolePending)
 	told(t, c, corev1.EventTypeWarning, v1alpha1.EventRoleWithdrawn, orders+"/read is Pending")
