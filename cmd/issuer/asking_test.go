@@ -108,29 +108,30 @@ func (s *stage) comesTo(t *testing.T, what string, want int, ask func() answer) 
 // watches have brought the pod and the account. Before that, one that it cannot ask is a 503.
 func (s *stage) remembers(t *testing.T, assertion string) {
 	t.Helper()
-	lookUps := func(ctx context.Context) (lines []string) {
-		status, text := s.get(ctx, t, "/metrics")
-		if status != http.StatusOK {
-			t.Fatalf("/metrics: %d %s", status, text)
-		}
-		for line := range strings.Lines(text) {
-			if strings.HasPrefix(line, "lanyard_issuer_lookups_total{") {
-				lines = append(lines, line)
-			}
-		}
-		if len(lines) == 0 {
-			t.Fatal("/metrics does not say how many questions were put to the API server; pods were asked for before")
-		}
-		return lines
-	}
 	testenv.Eventually(t, func(ctx context.Context) error {
-		before := lookUps(ctx)
+		before := s.lookUps(ctx, t)
 		if a := s.ask(ctx, t, assertion, ""); a.Status != http.StatusOK {
 			return fmt.Errorf("got %d %s", a.Status, a.raw)
 		}
-		if !slices.Equal(lookUps(ctx), before) {
+		if !slices.Equal(s.lookUps(ctx, t), before) {
 			return errors.New("the issuer still asks the API server")
 		}
 		return nil
 	})
+}
+
+// lookUps returns what /metrics says of the questions that were put to the API server; none before
+// the first.
+func (s *stage) lookUps(ctx context.Context, t *testing.T) (lines []string) {
+	t.Helper()
+	status, text := s.get(ctx, t, "/metrics")
+	if status != http.StatusOK {
+		t.Fatalf("/metrics: %d %s", status, text)
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "lanyard_issuer_lookups_total{") {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -199,6 +200,9 @@ func TestIssuerOnARealControlPlane(t *testing.T) {
 		}
 		if a := s.ask(t.Context(), t, unknown, ""); a.Status != http.StatusServiceUnavailable {
 			t.Errorf("a pod that was never heard of: %d %s; want 503: could not tell", a.Status, a.raw)
+		}
+		if is, want := s.lookUps(t.Context(), t), `lanyard_issuer_lookups_total{kind="Pod",outcome="failed"} 1`; !slices.Contains(is, want) {
+			t.Errorf("/metrics says %q; want %s", is, want)
 		}
 		s.wire.mend(t)
 		testenv.Eventually(t, func(ctx context.Context) error {
