@@ -26,6 +26,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -54,6 +55,14 @@ type world struct {
 
 func newWorld(t *testing.T, roots ...string) world {
 	t.Helper()
+	w := prepared(t, roots...)
+	w.run(controller(t))
+	return w
+}
+
+// prepared is a world in which the controller does not run yet.
+func prepared(t *testing.T, roots ...string) world {
+	t.Helper()
 	env.Kubectl(t, "apply", "-f", "config/default/namespace.yaml")
 	env.Kubectl(t, "apply", "-k", "config/rbac")
 	w := world{T: t, file: filepath.Join(t.TempDir(), "ca.crt"), clock: &atomic.Int64{}}
@@ -61,14 +70,24 @@ func newWorld(t *testing.T, roots ...string) world {
 		w.write(roots...)
 	}
 	forget(t)
-	env.Manager(t, env.As(t, "system:serviceaccount:"+own+":lanyard-controller", groups...), func(mgr ctrl.Manager) error {
+	return w
+}
+
+// controller is who the controller is.
+func controller(t *testing.T) *rest.Config {
+	t.Helper()
+	return env.As(t, "system:serviceaccount:"+own+":lanyard-controller", groups...)
+}
+
+func (w world) run(user *rest.Config) {
+	w.Helper()
+	env.Manager(w.T, user, func(mgr ctrl.Manager) error {
 		return caroots.SetupWithManager(mgr, caroots.Config{
 			Namespace: own, Bundle: w.file, LookEvery: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 			Now:     func() time.Time { return time.Now().Add(time.Duration(w.clock.Load()) * time.Second) },
 			Metrics: prometheus.NewRegistry(),
 		})
 	})
-	return w
 }
 
 // forget removes what the test before has left in Lanyard's own namespace.
@@ -248,19 +267,18 @@ func TestTheRootsComeWhenTheFileDoes(t *testing.T) {
 	w.holds(ns, root)
 }
 
-func TestRefusesToTakeOverAConfigMapOfSomebodyElse(t *testing.T) {
-	root := newRoot(t, "root", time.Hour, 24*time.Hour)
-	w := newWorld(t, root)
-	ns := env.Namespace(t, nil, nil).Name
+// theirs makes a ConfigMap of somebody else where ours should be, and waits until it was told.
+func (w world) theirs(ns string) *corev1.ConfigMap {
+	w.Helper()
 	theirs := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: v1alpha1.ConfigMapCA},
 		Data:       map[string]string{v1alpha1.KeyCA: "theirs", "more": "of it"},
 	}
-	if err := env.Client.Create(t.Context(), theirs); err != nil {
-		t.Fatal(err)
+	if err := env.Client.Create(w.Context(), theirs); err != nil {
+		w.Fatal(err)
 	}
 	w.client(ns, "checkout")
-	testenv.Eventually(t, func(ctx context.Context) error {
+	testenv.Eventually(w.T, func(ctx context.Context) error {
 		var list eventsv1.EventList
 		if err := env.Client.List(ctx, &list, client.InNamespace(ns)); err != nil {
 			return err
@@ -272,6 +290,14 @@ func TestRefusesToTakeOverAConfigMapOfSomebodyElse(t *testing.T) {
 		}
 		return fmt.Errorf("no event %s among %d", caroots.EventNotOurs, len(list.Items))
 	})
+	return theirs
+}
+
+func TestRefusesToTakeOverAConfigMapOfSomebodyElse(t *testing.T) {
+	root := newRoot(t, "root", time.Hour, 24*time.Hour)
+	w := newWorld(t, root)
+	ns := env.Namespace(t, nil, nil).Name
+	theirs := w.theirs(ns)
 	env.Kubectl(t, "-n", ns, "delete", "oauthclient", "checkout")
 	w.client(ns, "again")
 	other := env.Namespace(t, nil, nil).Name

@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/lanyard-dev/lanyard/api/v1alpha1"
@@ -62,33 +62,40 @@ func (r *reconciler) needed(ctx context.Context, namespace string) (bool, error)
 		slices.ContainsFunc(resources.Items, func(p v1alpha1.ProtectedResource) bool { return !rules.Gone(&p) }), nil
 }
 
+// get returns the ConfigMap of a namespace, nil if there is none. That there is none it takes
+// from the API server alone: an apply overwrites without a conflict what Lanyard itself has just
+// made and the cache does not hold yet, and with it a root that pods still verify with.
 func (r *reconciler) get(ctx context.Context, namespace string) (*corev1.ConfigMap, error) {
 	held := &corev1.ConfigMap{}
-	if err := r.configMaps.Get(ctx, types.NamespacedName{Namespace: namespace, Name: v1alpha1.ConfigMapCA}, held); err != nil {
-		return nil, client.IgnoreNotFound(err)
+	err := r.configMaps.Get(ctx, in(namespace), held)
+	if err == nil {
+		return held, nil
 	}
-	return held, nil
+	if !apierrors.IsNotFound(err) {
+		return nil, err
+	}
+	// A list, which RBAC can hold to the one name, and which the cache needs anyway.
+	var list corev1.ConfigMapList
+	err = r.live.List(ctx, &list, client.InNamespace(namespace), client.MatchingFields{metav1.ObjectNameField: v1alpha1.ConfigMapCA})
+	if err != nil || len(list.Items) == 0 {
+		return nil, err
+	}
+	digested(&list.Items[0], r.namespace)
+	return &list.Items[0], nil
 }
 
 // digested replaces what a ConfigMap holds by its digest, except in Lanyard's own
 // namespace: whoever may write the ConfigMap in theirs could fill a megabyte each.
-func digested(own string) func(any) (any, error) {
-	return func(object any) (any, error) {
-		held, ok := object.(*corev1.ConfigMap)
-		if !ok {
-			return nil, fmt.Errorf("a %T among ConfigMaps", object)
-		}
-		held.ManagedFields, held.Annotations = nil, nil
-		if _, ok := held.BinaryData[v1alpha1.KeyCA]; ok {
-			held.BinaryData = map[string][]byte{v1alpha1.KeyCA: nil} // that it is there
-		} else {
-			held.BinaryData = nil
-		}
-		if text, ok := held.Data[v1alpha1.KeyCA]; ok && held.Namespace != own {
-			held.Data = map[string]string{v1alpha1.KeyCA: digest(text)}
-		} else if !ok {
-			held.Data = nil
-		}
-		return held, nil
+func digested(held *corev1.ConfigMap, own string) {
+	held.ManagedFields, held.Annotations = nil, nil
+	if _, ok := held.BinaryData[v1alpha1.KeyCA]; ok {
+		held.BinaryData = map[string][]byte{v1alpha1.KeyCA: nil} // that it is there
+	} else {
+		held.BinaryData = nil
+	}
+	if text, ok := held.Data[v1alpha1.KeyCA]; ok && held.Namespace != own {
+		held.Data = map[string]string{v1alpha1.KeyCA: digest(text)}
+	} else if !ok {
+		held.Data = nil
 	}
 }

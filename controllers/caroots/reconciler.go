@@ -28,7 +28,8 @@ const (
 type reconciler struct {
 	namespace  string        // Lanyard's own
 	reader     client.Reader // the manager's cache
-	configMaps client.Reader // holds ConfigMaps lanyard-ca alone
+	configMaps client.Reader // a cache that holds ConfigMaps lanyard-ca alone
+	live       client.Reader // the API server itself
 	writer     client.Writer
 	recorder   events.EventRecorder
 	file       *file

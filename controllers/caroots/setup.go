@@ -3,6 +3,7 @@ package caroots
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -67,6 +68,7 @@ func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 		namespace:  cfg.Namespace,
 		reader:     mgr.GetClient(),
 		configMaps: configMaps,
+		live:       mgr.GetAPIReader(),
 		writer:     mgr.GetClient(),
 		recorder:   mgr.GetEventRecorder("lanyard-caroots"),
 		file:       &file{path: cfg.Bundle, log: cfg.Log, metrics: metrics},
@@ -95,12 +97,24 @@ func newCache(mgr ctrl.Manager, own string) (cache.Cache, error) {
 		Scheme:               mgr.GetScheme(),
 		Mapper:               mgr.GetRESTMapper(),
 		DefaultFieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, v1alpha1.ConfigMapCA),
-		DefaultTransform:     digested(own),
+		DefaultTransform:     transform(own),
 	})
 	if err != nil {
 		return nil, err
 	}
 	return c, mgr.Add(c)
+}
+
+// transform returns what the cache keeps of a ConfigMap.
+func transform(own string) func(any) (any, error) {
+	return func(object any) (any, error) {
+		held, ok := object.(*corev1.ConfigMap)
+		if !ok {
+			return nil, fmt.Errorf("a %T among ConfigMaps", object)
+		}
+		digested(held, own)
+		return held, nil
+	}
 }
 
 // in is the ConfigMap of a namespace.
