@@ -1,7 +1,8 @@
 // Command testsum reads the output of `go test -json` on standard input and tells
 // it for a person: one line for each package that passes, the full output of every
-// test that fails, a sign of life at least every 30 seconds, and at the end, alone
-// on a line, how many tests passed, failed and were skipped.
+// test that fails, a sign of life at least every 30 seconds, at the end once more
+// which tests failed and why, in short, and last, alone on a line, how many passed,
+// failed and were skipped.
 //
 // It exits with 1 if anything failed or if no test ran at all.
 package main

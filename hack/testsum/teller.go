@@ -45,7 +45,7 @@ type teller struct {
 
 	passed, failed, skipped, done int
 
-	failures []string
+	failures []string // the lines that the end says again
 	start    time.Time
 	spoke    bool // since the last tick
 }
@@ -108,7 +108,7 @@ func (t *teller) endTest(e event) {
 		// A parent also fails because a subtest did: that is told once, at the subtest,
 		// but what the parent itself printed is still shown.
 		if counts || !s.failed[e.Test] {
-			t.fail(e.Package + " " + e.Test)
+			t.fail(e.Package+" "+e.Test, reasons(s.text(e.Test))...)
 		}
 		for name := e.Test; name != ""; name = parent(name) {
 			s.failed[name] = true
@@ -182,9 +182,12 @@ func (t *teller) close() bool {
 	return t.failed == 0 && t.passed > 0
 }
 
-func (t *teller) fail(what string) {
+func (t *teller) fail(what string, why ...string) {
 	t.failed++
 	t.failures = append(t.failures, what)
+	for _, line := range why {
+		t.failures = append(t.failures, "  "+line)
+	}
 }
 
 func (t *teller) say(format string, args ...any) {

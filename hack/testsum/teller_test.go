@@ -59,6 +59,17 @@ func TestRun(t *testing.T) {
 			want:     []string{"got 1, want 2", "from the parent", "FAIL  p (0.5 s)", "Failed:\n  p TestA/one\n"},
 			wantLast: "0 passed, 1 failed, 0 skipped",
 		},
+		"the end says again why": {
+			input: `{"Action":"run","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:3: helm: exit status 1\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"        it is being terminated\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"--- FAIL: TestA (0.00s)\n"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p"}`,
+			want:     []string{"FAIL  p", "Failed:\n  p TestA\n    a_test.go:3: helm: exit status 1\n        it is being terminated\n"},
+			wantLast: "0 passed, 1 failed, 0 skipped",
+		},
 		"a parent that fails after its subtests passed counts as a failure": {
 			input: `{"Action":"run","Package":"p","Test":"TestA"}
 {"Action":"run","Package":"p","Test":"TestA/one"}
@@ -141,6 +152,20 @@ func TestRun(t *testing.T) {
 				t.Errorf("last line is not %q:\n%s", c.wantLast, out.String())
 			}
 		})
+	}
+}
+
+func TestReasonsAreShort(t *testing.T) {
+	long := strings.Repeat("x", 2*maxLineBytes)
+	said := "    a_test.go:1: " + long + "\n" + strings.Repeat("        more\n", 50)
+	got := reasons(strings.Repeat(said, 50))
+	if len(got) != maxMessages*maxMessageLines {
+		t.Errorf("%d lines, want %d", len(got), maxMessages*maxMessageLines)
+	}
+	for _, line := range got {
+		if len(line) > maxLineBytes+len("…") {
+			t.Errorf("%d bytes in a line", len(line))
+		}
 	}
 }
 
