@@ -7,6 +7,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -19,17 +20,8 @@ func (w *world) applyPlatform(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := w.kubectl(ctx, nil, "wait", "--for=condition=Ready", "--timeout=3m", "clusterissuer/platform-ca", "clusterissuer/workload-ca"); err != nil {
-		return err
-	}
-	var secret corev1.Secret
-	if err := w.kube.Get(ctx, client.ObjectKey{Namespace: "cert-manager", Name: "platform-ca"}, &secret); err != nil {
-		return err
-	}
-	if w.ca = secret.Data[corev1.TLSCertKey]; len(w.ca) == 0 {
-		return errors.New("the Secret platform-ca has no certificate")
-	}
-	return nil
+	_, err := w.kubectl(ctx, nil, "wait", "--for=condition=Ready", "--timeout=3m", "clusterissuer/platform-ca", "clusterissuer/workload-ca")
+	return err
 }
 
 // helmInstall installs the chart of this checkout, as docs/install.md says, or upgrades to it on a
@@ -77,6 +69,15 @@ func (w *world) applyOrders(ctx context.Context) error {
 			state, _ := w.kubectl(ctx, nil, "describe", "-n", "orders", "pods,oauthclients,clientcertificates")
 			return errors.Join(err, errors.New(state))
 		}
+	}
+	// The CA as the issued certificate has it: cert-manager may have issued the CA itself twice,
+	// where it did not yet see its first Secret, and Ready was said of the first.
+	var secret corev1.Secret
+	if err := w.kube.Get(ctx, client.ObjectKey{Namespace: "orders", Name: "orders-tls"}, &secret); err != nil {
+		return err
+	}
+	if w.ca = secret.Data[cmmeta.TLSCAKey]; len(w.ca) == 0 {
+		return errors.New("the Secret orders-tls has no ca.crt")
 	}
 	return w.renew(ctx, "orders", "deployment/orders")
 }
