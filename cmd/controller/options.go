@@ -27,7 +27,7 @@ type Options struct {
 	TrustDomain         string
 	ClusterDomain       string
 	ClientSecrets       bool
-	CABundle            string
+	CABundle            []string
 	SigningAlgorithm    string
 	SigningKeySecret    string
 	SigningKeyRotation  time.Duration
@@ -52,7 +52,7 @@ func (o *Options) AddFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.TrustDomain, "trust-domain", "cluster.local", "SPIFFE trust domain in the URI of client certificates")
 	f.StringVar(&o.ClusterDomain, "cluster-domain", "cluster.local", "DNS domain of the cluster")
 	f.BoolVar(&o.ClientSecrets, "client-secrets", false, "make secrets for clients that list clientSecret; needs permission to create and patch Secrets (config/components/client-secrets), and the same flag at the issuer")
-	f.StringVar(&o.CABundle, "ca-bundle", "", "PEM file with the roots of the issuer's serving certificate, kept in ConfigMap lanyard-ca of each namespace that holds an OAuthClient or a ProtectedResource, beside older ones that have not expired; read again when it changes; empty: none is kept")
+	f.StringSliceVar(&o.CABundle, "ca-bundle", nil, "PEM files with the roots of the issuer's serving certificate, kept in ConfigMap lanyard-ca of each namespace that holds an OAuthClient or a ProtectedResource, beside older ones that have not expired; read again when they change; empty: none is kept")
 	f.StringVar(&o.SigningAlgorithm, "signing-algorithm", string(keyring.ES256), "JWS algorithm that tokens are signed with: ES256, RS256, PS256 or EdDSA; after a change the next key is made at once, and both are published until the tokens of the older have ended")
 	f.StringVar(&o.SigningKeySecret, "signing-key-secret", signingkeys.SecretName, "Secret with the signing keys; the issuer needs the same, and both need permission on it")
 	f.DurationVar(&o.SigningKeyRotation, "signing-key-rotation", keyring.DefaultSchedule().RotateEvery, "how long a key signs until the next takes its place")
@@ -96,6 +96,9 @@ func (o *Options) Validate() error {
 		if !issuerEntry.MatchString(entry) {
 			wrong("allowed-issuers", entry, "must be Kind/name or Kind.group/name, for example ClusterIssuer/workload-ca; list several with commas")
 		}
+	}
+	if slices.Contains(o.CABundle, "") {
+		wrong("ca-bundle", strings.Join(o.CABundle, ","), "must be names of PEM files; list several with commas")
 	}
 	if o.CertManagerUsername == "" || strings.ContainsAny(o.CertManagerUsername, " \t\n") {
 		wrong("cert-manager-username", o.CertManagerUsername, "must be a user name, for example system:serviceaccount:cert-manager:cert-manager")

@@ -18,6 +18,8 @@ func TestOptions(t *testing.T) {
 		"no metrics and no health": {[]string{"--metrics-listen=0", "--health-listen=0"}, nil, ""},
 		"an issuer without kind":   {[]string{"--allowed-issuers=workload-ca"}, nil, "--allowed-issuers=workload-ca: must be Kind/name"},
 		"a star for all issuers":   {[]string{"--allowed-issuers=ClusterIssuer/*"}, nil, "--allowed-issuers=ClusterIssuer/*: must be"},
+		"roots in two files":       {[]string{"--ca-bundle=/etc/ca.crt,/etc/issuer-ca.crt"}, nil, ""},
+		"a file without a name":    {[]string{"--ca-bundle=/etc/ca.crt,"}, nil, "--ca-bundle=/etc/ca.crt,: must be names of PEM files"},
 		"no user name":             {[]string{"--cert-manager-username="}, nil, "--cert-manager-username=: must be a user name"},
 		"a trust domain as a URI":  {[]string{"--trust-domain=spiffe://x"}, nil, "--trust-domain=spiffe://x: must be a domain"},
 		"a namespace of the pod":   {nil, map[string]string{"POD_NAMESPACE": "not/one"}, "--namespace=not/one"},

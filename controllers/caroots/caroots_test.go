@@ -49,7 +49,8 @@ func TestMain(m *testing.M) { testenv.Main(m, &env, testenv.Options{ControllerMa
 type world struct {
 	*testing.T
 
-	file  string
+	file  string        // current roots are in it
+	used  string        // and in it: the root of the certificate that the issuer shows
 	clock *atomic.Int64 // seconds ahead
 }
 
@@ -65,7 +66,8 @@ func prepared(t *testing.T, roots ...string) world {
 	t.Helper()
 	env.Kubectl(t, "apply", "-f", "config/default/namespace.yaml")
 	env.Kubectl(t, "apply", "-k", "config/rbac")
-	w := world{T: t, file: filepath.Join(t.TempDir(), "ca.crt"), clock: &atomic.Int64{}}
+	dir := t.TempDir()
+	w := world{T: t, file: filepath.Join(dir, "ca.crt"), used: filepath.Join(dir, "issuer-ca.crt"), clock: &atomic.Int64{}}
 	if len(roots) > 0 {
 		w.write(roots...)
 	}
@@ -83,7 +85,7 @@ func (w world) run(user *rest.Config) {
 	w.Helper()
 	env.Manager(w.T, user, func(mgr ctrl.Manager) error {
 		return caroots.SetupWithManager(mgr, caroots.Config{
-			Namespace: own, Bundle: w.file, LookEvery: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
+			Namespace: own, Bundle: []string{w.file, w.used}, LookEvery: 20 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
 			Now:     func() time.Time { return time.Now().Add(time.Duration(w.clock.Load()) * time.Second) },
 			Metrics: prometheus.NewRegistry(),
 		})
@@ -102,10 +104,15 @@ func forget(t *testing.T) {
 // write puts roots into the file as the kubelet does: another file in its place.
 func (w world) write(roots ...string) {
 	w.Helper()
-	if err := os.WriteFile(w.file+".new", []byte(strings.Join(roots, "")), 0o600); err != nil {
+	w.writeTo(w.file, roots...)
+}
+
+func (w world) writeTo(file string, roots ...string) {
+	w.Helper()
+	if err := os.WriteFile(file+".new", []byte(strings.Join(roots, "")), 0o600); err != nil {
 		w.Fatal(err)
 	}
-	if err := os.Rename(w.file+".new", w.file); err != nil {
+	if err := os.Rename(file+".new", file); err != nil {
 		w.Fatal(err)
 	}
 }
@@ -223,6 +230,27 @@ func TestEachNamespaceWithAClientHasTheRoots(t *testing.T) {
 	env.Kubectl(t, "-n", own, "patch", "configmap", "lanyard-ca", "--type=merge", "-p", `{"data":{"ca.crt":""}}`)
 	w.holds(other, second)
 	w.holds(own, second)
+}
+
+// cert-manager may replace the CA between the making of the issuer's certificate and the controller's
+// first look: what the issuer shows is trusted all the same.
+func TestTheRootOfTheCertificateInUseIsCurrentToo(t *testing.T) {
+	used, current, next := newRoot(t, "used", 3*time.Hour, 24*time.Hour), newRoot(t, "current", 2*time.Hour, 24*time.Hour), newRoot(t, "next", time.Hour, 24*time.Hour)
+	w := prepared(t, current)
+	w.writeTo(w.used, used)
+	w.run(controller(t))
+	ns := env.Namespace(t, nil, nil).Name
+	w.client(ns, "checkout")
+	w.holds(ns, current, used)
+	// Lanyard is told to forget what is not in use.
+	w.write(next)
+	w.holds(ns, next, current, used)
+	env.Kubectl(t, "-n", own, "delete", "configmap", "lanyard-ca")
+	w.holds(ns, next, used)
+	// One of the two cannot be read: what was read last stays.
+	w.writeTo(w.used, "nothing")
+	env.Kubectl(t, "-n", own, "delete", "configmap", "lanyard-ca")
+	w.holds(ns, next, used)
 }
 
 func TestANamespaceWithAnAPIHasTheRootsToo(t *testing.T) {

@@ -10,12 +10,54 @@ import (
 	"time"
 )
 
-// lookEvery is how often the file is read. The kubelet takes up to a minute to bring a
+// lookEvery is how often a file is read. The kubelet takes up to a minute to bring a
 // changed Secret into it.
 const lookEvery = 5 * time.Second
 
-// file is the PEM file with the current roots. What was read last stays while it cannot
-// be read.
+// bundle is the files with the current roots.
+type bundle []*file
+
+func newBundle(paths []string, log *slog.Logger, m metrics) bundle {
+	var b bundle
+	for _, path := range paths {
+		b = append(b, &file{path: path, log: log, metrics: m})
+	}
+	return b
+}
+
+// current returns the roots of all files.
+func (b bundle) current() (roots []*x509.Certificate) {
+	for _, f := range b {
+		roots = append(roots, f.current()...)
+	}
+	return roots
+}
+
+// read reads all files, and says whether one holds other roots than before.
+func (b bundle) read() (changed bool) {
+	for _, f := range b {
+		changed = f.read() || changed
+	}
+	return changed
+}
+
+// watch calls changed whenever a file holds other roots, until ctx ends.
+func (b bundle) watch(ctx context.Context, every time.Duration, changed func()) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if b.read() {
+			changed()
+		}
+	}
+}
+
+// file is a PEM file with roots. What was read last stays while it cannot be read.
 type file struct {
 	path    string
 	log     *slog.Logger
@@ -59,20 +101,4 @@ func (f *file) parse() ([]*x509.Certificate, error) {
 		return nil, err
 	}
 	return parseRoots(text)
-}
-
-// watch calls changed whenever the file holds other roots, until ctx ends.
-func (f *file) watch(ctx context.Context, every time.Duration, changed func()) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if f.read() {
-			changed()
-		}
-	}
 }

@@ -21,12 +21,12 @@ type observation struct {
 	needed bool
 	// held is the ConfigMap that is there; nil: there is none.
 	held *corev1.ConfigMap
-	// current are the roots of the file, remembered those of the memory.
+	// current are the roots of the files, remembered those of the memory.
 	current, remembered []*x509.Certificate
 }
 
 func (r *reconciler) observe(ctx context.Context, namespace string) (observation, error) {
-	o := observation{current: r.file.current()}
+	o := observation{current: r.bundle.current()}
 	var err error
 	if o.needed, err = r.needed(ctx, namespace); err != nil {
 		return o, err

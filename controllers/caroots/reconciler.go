@@ -32,7 +32,7 @@ type reconciler struct {
 	live       client.Reader // the API server itself
 	writer     client.Writer
 	recorder   events.EventRecorder
-	file       *file
+	bundle     bundle
 	now        func() time.Time
 	metrics    metrics
 }

@@ -32,13 +32,14 @@ import (
 type Config struct {
 	// Namespace is Lanyard's own.
 	Namespace string
-	// Bundle is the PEM file with the roots; empty: no ConfigMap is kept.
-	Bundle string
-	// LookEvery is how often the file is read; zero: every few seconds.
+	// Bundle is the PEM files with the roots; empty: no ConfigMap is kept. Roots that stand in any
+	// of them are current.
+	Bundle []string
+	// LookEvery is how often they are read; zero: every few seconds.
 	LookEvery time.Duration
 	// Now is the clock.
 	Now func() time.Time
-	// Log takes what is said of the file.
+	// Log takes what is said of the files.
 	Log *slog.Logger
 	// Metrics is where the metrics are registered.
 	Metrics prometheus.Registerer
@@ -55,7 +56,7 @@ const workers = 2
 
 // SetupWithManager adds the controller to the manager. It runs on the leader only.
 func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
-	if cfg.Bundle == "" {
+	if len(cfg.Bundle) == 0 {
 		cfg.Log.Warn("without --ca-bundle no ConfigMap lanyard-ca is kept, and injected pods wait until their namespace has one")
 		return nil
 	}
@@ -71,7 +72,7 @@ func SetupWithManager(mgr ctrl.Manager, cfg Config) error {
 		live:       mgr.GetAPIReader(),
 		writer:     mgr.GetClient(),
 		recorder:   mgr.GetEventRecorder("lanyard-caroots"),
-		file:       &file{path: cfg.Bundle, log: cfg.Log, metrics: metrics},
+		bundle:     newBundle(cfg.Bundle, cfg.Log, metrics),
 		now:        cfg.Now,
 		metrics:    metrics,
 	}
@@ -158,13 +159,13 @@ func comesOrGoes() predicate.Predicate {
 	}}
 }
 
-// files reads the file before anything is reconciled, and queues everybody when it has
+// files reads the files before anything is reconciled, and queues everybody when one has
 // changed.
 func (r *reconciler) files(every time.Duration) source.Source {
 	return source.Func(func(ctx context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-		r.file.read()
+		r.bundle.read()
 		q.Add(reconcile.Request{NamespacedName: in(r.namespace)})
-		go r.file.watch(ctx, every, func() {
+		go r.bundle.watch(ctx, every, func() {
 			all, err := r.everybody(ctx)
 			if err != nil {
 				logf.FromContext(ctx).Error(err, "cannot tell which namespaces hold clients or APIs") // the manager stops

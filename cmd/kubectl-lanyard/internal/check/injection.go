@@ -103,7 +103,7 @@ func judgeNoRoots(clients int, namespace string) Result {
 }
 
 func judgeRoots(held *corev1.ConfigMap, now time.Time) Result {
-	hint, whose := "Does the file of the controller's --ca-bundle hold the issuer's CA?", ""
+	hint, whose := "Does a file of the controller's --ca-bundle hold the issuer's CA?", ""
 	if held.Labels["app.kubernetes.io/managed-by"] != "lanyard" {
 		hint, whose = "Lanyard did not make it, and leaves it as it is: correct it, or delete it and Lanyard makes its own.", ", which is not Lanyard's,"
 	}
