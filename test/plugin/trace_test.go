@@ -106,7 +106,16 @@ func TestWhyTrace(t *testing.T) {
 	remove(t, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: "checkout-1"}})
 	form.Set("client_assertion", assertion)
 	form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-	gone := ask(cert, key, form, 20001)
+	var gone string
+	testenv.Eventually(t, func(context.Context) error { // at first it is about to be deleted
+		gone = ask(cert, key, form, 20001)
+		for line := range strings.Lines(i.Log(t)) {
+			if strings.Contains(line, gone) && strings.Contains(line, `"reason":"pod_gone"`) {
+				return nil
+			}
+		}
+		return fmt.Errorf("the log does not say pod_gone of %s", gone)
+	})
 	o := run(t, admin, "why", "--trace", gone, "--log", i.LogFile).exits(t, 1).says(t, "pod_gone")
 	golden(o, gone, "why-trace-pod-gone")
 
