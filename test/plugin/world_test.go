@@ -79,7 +79,7 @@ func newWorld(t *testing.T, name string) *world {
 // cert-manager sometimes issues twice at once, and then all begins anew.
 func (w *world) issueOnce(t *testing.T) {
 	t.Helper()
-	for try := range 5 {
+	for try := range 10 {
 		c := w.certificate.DeepCopy()
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.shop, Name: c.Spec.Issuance.SecretName}}
 		create(t, c)
