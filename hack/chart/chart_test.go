@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 )
 
@@ -141,6 +144,44 @@ func TestBothHelmsRenderTheSame(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			compare(t, "Helm 3", template(t, "helm3", args...), "Helm 4", template(t, "helm", args...))
+		})
+	}
+}
+
+// Sidecars trust what the values name, and where Lanyard has a CA of its own also who signed the
+// certificate in use, which need not be that CA any more.
+func TestRootsComeFromWhereTheValuesSay(t *testing.T) {
+	for values, want := range map[string]string{
+		"": "lanyard-ca/ca.crt lanyard-issuer-tls/ca.crt",
+		"certificates.issuer.issuerRef.name=platform,certificates.issuer.issuerRef.kind=ClusterIssuer": "lanyard-issuer-tls/ca.crt",
+		"certificates.issuer.existingSecret=a":                                                         "a/ca.crt",
+		"certificates.issuer.existingSecret=a,certificates.issuer.caSecret=lanyard-ca":                 "lanyard-ca/ca.crt",
+		"certificates.issuer.caSecret=b,certificates.issuer.caKey=root.pem":                            "b/root.pem",
+	} {
+		t.Run(values, func(t *testing.T) {
+			var d appsv1.Deployment
+			controller := template(t, "helm", "--set="+values)["Deployment lanyard-controller.lanyard-system"]
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(controller, &d); err != nil {
+				t.Fatal(err)
+			}
+			var roots, files []string
+			for _, volume := range d.Spec.Template.Spec.Volumes {
+				if volume.Name != "ca" {
+					continue
+				}
+				for _, source := range volume.Projected.Sources {
+					for _, item := range source.Secret.Items {
+						roots = append(roots, source.Secret.Name+"/"+item.Key)
+						files = append(files, "/etc/lanyard/ca/"+item.Path)
+					}
+				}
+			}
+			if got := strings.Join(roots, " "); got != want {
+				t.Errorf("roots come from %q; want %q", got, want)
+			}
+			if read := "--ca-bundle=" + strings.Join(files, ","); !slices.Contains(d.Spec.Template.Spec.Containers[0].Args, read) {
+				t.Errorf("the controller has no %s: %q", read, d.Spec.Template.Spec.Containers[0].Args)
+			}
 		})
 	}
 }

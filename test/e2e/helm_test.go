@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 func TestHelmInstallSaysWhatToDoNext(t *testing.T) {
@@ -76,6 +78,7 @@ func TestHelmUninstallAndInstallAgain(t *testing.T) {
 	if err := s.helmInstall(t.Context(), "--set=injection.enabled=false"); err != nil {
 		t.Fatal(err)
 	}
+	s.readyLongEnough(t)
 	s.helmTest(t)
 	if _, err := s.try(t, manifest(t, "pod.yaml", "by-hand", "labelled", "labels: {app: labelled}",
 		"labels: {app: labelled, lanyard.dev/inject: \"true\"}\n  annotations: {lanyard.dev/client: checkout}")); err == nil || !strings.Contains(err.Error(), "injects no pods in this installation") {
@@ -86,6 +89,26 @@ func TestHelmUninstallAndInstallAgain(t *testing.T) {
 	}
 	s.apply(t, manifest(t, "deployment.yaml"))
 	s.readyPod(t, "checkout")
+}
+
+// readyLongEnough asserts that an installation is said to be done only when kube-proxy has had time
+// to send calls to its pods: it does so once a second, and till then what is declared is refused.
+func (w *world) readyLongEnough(t *testing.T) {
+	t.Helper()
+	var pods corev1.PodList
+	if err := w.kube.List(t.Context(), &pods, client.InNamespace(systemNamespace)); err != nil {
+		t.Fatal(err)
+	}
+	if len(pods.Items) != 4 {
+		t.Errorf("%d pods; want two of the controller and two of the issuer", len(pods.Items))
+	}
+	for _, pod := range pods.Items {
+		for _, c := range pod.Status.Conditions {
+			if since := time.Since(c.LastTransitionTime.Time); c.Type == corev1.PodReady && since < 5*time.Second {
+				t.Errorf("helm install --wait ended %v after %s became ready (%s)", since, pod.Name, c.Status)
+			}
+		}
+	}
 }
 
 // kinds are the names of Lanyard's CustomResourceDefinitions, sorted: <group>_<plural>.yaml is the file of each.

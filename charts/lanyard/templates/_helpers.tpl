@@ -43,6 +43,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{- /* Whether they stand in two places, "true" or "": Lanyard's own CA, and the certificate in use, which an earlier one may
+have signed. */ -}}
+{{- define "lanyard.twoCAs" -}}
+{{- with .Values.certificates.issuer -}}
+{{- if not .caSecret }}{{ include "lanyard.ownCA" . }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{- /* Where cert-manager's CA injector finds who signed the webhooks' certificate. */ -}}
 {{- define "lanyard.webhook.injectCA" -}}
 {{- if .Values.certificates.webhook.existingSecret -}}
