@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -34,6 +35,7 @@ func setUpWebhooks(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	server := ctrlwebhook.NewServer(ctrlwebhook.Options{Host: host, Port: port, TLSOpts: []func(*tls.Config){func(c *tls.Config) {
 		c.GetCertificate, c.MinVersion = certificate.GetCertificate, tls.VersionTLS12
 	}}})
+	server = leaving{server, ctx}
 	guard := webhook.NewGuard(ctrlmetrics.Registry, mgr.GetCache())
 	injection.SetupWithManager(mgr, injection.Config{Installation: o.installation(), Server: server, Guard: guard.Judging})
 	return errors.Join(
@@ -44,4 +46,22 @@ func setUpWebhooks(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		mgr.Add(server),
 		mgr.AddReadyzCheck("webhooks", webhook.Serving(o.WebhookListen, time.Now)),
 	)
+}
+
+// leaving serves webhooks, and from the end of ctx on has each connection closed after its answer:
+// the API server keeps its connections, and a review that it sends on one in the moment that the
+// process ends would be a refused write.
+type leaving struct {
+	ctrlwebhook.Server
+	ctx context.Context //nolint:containedctx // of the process, not of a call
+}
+
+// Register adds a webhook to the server.
+func (s leaving) Register(path string, hook http.Handler) {
+	s.Server.Register(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.ctx.Err() != nil {
+			w.Header().Set("Connection", "close") // in HTTP/2 it sends GOAWAY
+		}
+		hook.ServeHTTP(w, r)
+	}))
 }
